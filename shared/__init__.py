@@ -1,0 +1,1 @@
+"""The product: rules, use cases and adapters. Runs without Lambda."""

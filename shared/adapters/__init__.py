@@ -1,0 +1,1 @@
+"""AWS. The only folder that imports boto3."""

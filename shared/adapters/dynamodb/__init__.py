@@ -1,0 +1,1 @@
+"""The tables: keys, codec, transactions and one file per concept."""

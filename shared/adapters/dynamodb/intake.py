@@ -1,0 +1,247 @@
+"""What a submitted form reads and writes: the claim of the lead and the referral, as one."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.adapters.dynamodb import keys, outbox
+from shared.adapters.dynamodb.client import get
+from shared.adapters.dynamodb.codec import Item
+from shared.adapters.dynamodb.keyring_rows import keyring_from
+from shared.adapters.dynamodb.link_rows import link_from
+from shared.adapters.dynamodb.partners import enrolment_from, partner_from
+from shared.adapters.dynamodb.programs import program_from, terms_from
+from shared.adapters.dynamodb.referrals import fact_row, referral_row
+from shared.adapters.dynamodb.transactions import (
+    ConditionFailedError,
+    Operation,
+    put_new,
+    transact,
+    update,
+)
+from shared.domain.attribution import Attribution
+from shared.domain.click_tokens import Keyring
+from shared.domain.errors import InvalidFieldsError, UnavailableError
+from shared.domain.events import Event
+from shared.domain.facts import Fact, digest32
+from shared.domain.leads import Lead
+from shared.domain.links import Link, parse_code
+from shared.domain.partners import Enrolment, Partner
+from shared.domain.programs import Program, PublishedTerms
+from shared.domain.referrals import Referral
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+    from shared.adapters.dynamodb.keys import Key
+
+_RING_SECONDS: Final = 300.0
+_TRIES: Final = 3
+
+
+class Intake:
+    """The rows of intake in the core table and the vault. Keyrings are kept for five minutes."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        *,
+        core: str,
+        vault: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Bind the store to a client and two tables."""
+        self._client = client
+        self._core = core
+        self._vault = vault
+        self._clock = clock
+        self._rings: dict[Key, tuple[float, Keyring]] = {}
+
+    def program(self, program_id: str) -> Program | None:
+        """Read a programme consistently."""
+        row = get(self._client, self._core, keys.program(program_id))
+        return program_from(row) if row else None
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Read one version of a programme's terms."""
+        row = get(self._client, self._core, keys.terms(program_id, version))
+        return terms_from(row) if row else None
+
+    def link(self, code: str) -> Link | None:
+        """Read the link of a code as somebody typed it; None for what can't be a code."""
+        try:
+            key = keys.link(parse_code(code))
+        except InvalidFieldsError:
+            return None
+        row = get(self._client, self._core, key)
+        # A retired code leaves a tombstone, which leads nowhere.
+        return link_from(row) if row and "destination" in row else None
+
+    def partner(self, partner_id: str) -> Partner | None:
+        """Read a partner consistently."""
+        row = get(self._client, self._core, keys.partner(partner_id))
+        return partner_from(row) if row else None
+
+    def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
+        """Read a partner's enrolment in a programme."""
+        row = get(self._client, self._core, keys.enrolment(partner_id, program_id))
+        return enrolment_from(row) if row else None
+
+    def click_keyring(self) -> Keyring | None:
+        """Return the keys that sign click tokens; None before the first programme."""
+        return self._ring(keys.click_keyring())
+
+    def server_secret(self) -> bytes | None:
+        """Return the newest server secret; None before the first programme."""
+        ring = self._ring(keys.server_keyring())
+        return ring.newest().secret if ring else None
+
+    def add_referral(
+        self,
+        referral: Referral,
+        *,
+        facts: Sequence[Fact],
+        lead: Lead,
+        digest: str,
+        claim: str | None,
+        event: Event | None,
+    ) -> str:
+        """Store the referral with all that belongs to it; return who holds the lead's claim.
+
+        The claim's condition makes it one referral per lead. A transaction that took effect
+        although its answer was lost finds its own claim, and so ends in the same answer.
+
+        Raises:
+            UnavailableError: when the store does not answer, or keeps changing under us.
+        """
+        claim_key = keys.lead_claim(referral.program_id, claim) if claim else None
+        operations = [
+            *self._core_rows(referral, facts),
+            put_new(
+                self._vault, keys.person(referral.lead_id), _person_row(lead, referral, digest)
+            ),
+        ]
+        if event:
+            operations.append(outbox.stored(self._core, event, now=referral.submitted_at))
+        if claim_key:
+            operations.append(put_new(self._core, claim_key, _claim_row(referral)))
+        return self._store(referral, operations, claim_key)
+
+    def add_repeat(self, referral_id: str, found: Attribution, *, now: datetime) -> None:
+        """Remember what came again, once per proved evidence: what proves nothing is one row.
+
+        Raises:
+            UnavailableError: when the store does not answer.
+        """
+        digest = digest32("|".join((found.partner_id or "", found.link_code, found.click_id)))
+        row: Item = {
+            "referral_id": referral_id,
+            "partner_id": found.partner_id,
+            "link_code": found.link_code,
+            "click_id": found.click_id,
+            "attribution": found.outcome,
+            "received_at": now.isoformat(),
+        }
+        try:
+            transact(self._client, [put_new(self._core, keys.repeat(referral_id, digest), row)])
+        except ConditionFailedError:
+            # The same evidence came before; it says nothing new.
+            return
+
+    def _core_rows(self, referral: Referral, facts: Sequence[Fact]) -> list[Operation]:
+        referral_id = referral.referral_id
+        rows = [put_new(self._core, keys.referral(referral_id), referral_row(referral))]
+        rows += [
+            put_new(self._core, keys.fact(referral_id, fact.fact_id), fact_row(fact))
+            for fact in facts
+        ]
+        if referral.link_code:
+            key = keys.open_referral(referral.link_code, referral_id)
+            rows.append(put_new(self._core, key, _pointer_row(referral)))
+        return rows
+
+    def _store(
+        self, referral: Referral, operations: list[Operation], claim_key: "Key | None"
+    ) -> str:
+        touch_key = keys.touch(referral.click_id) if referral.click_id else None
+        shared_click = False
+        for _ in range(_TRIES):
+            touch = self._touch(touch_key, referral, shared=shared_click) if touch_key else []
+            try:
+                transact(self._client, [*operations, *touch])
+            except ConditionFailedError:
+                holder = self._holder(referral, claim_key)
+                if holder:
+                    return holder
+                # Not the claim, so the click: somebody else came by it before.
+                shared_click = touch_key is not None and self._exists(touch_key)
+            else:
+                return referral.referral_id
+        raise UnavailableError("the claim keeps changing")
+
+    def _touch(self, key: "Key", referral: Referral, *, shared: bool) -> list[Operation]:
+        if shared:
+            # Two leads by one click: the pointer stays with the first and says that it is no
+            # proof of which of them a deal is.
+            return [update(self._core, key, assign={"shared": True})]
+        return [put_new(self._core, key, _pointer_row(referral))]
+
+    def _holder(self, referral: Referral, claim_key: "Key | None") -> str | None:
+        # Without a claim, the row that is in the way can only be our own.
+        key = claim_key or keys.referral(referral.referral_id)
+        row = get(self._client, self._core, key)
+        return str(row["referral_id"]) if row else None
+
+    def _exists(self, key: "Key") -> bool:
+        return get(self._client, self._core, key) is not None
+
+    def _ring(self, key: "Key") -> Keyring | None:
+        read_at, ring = self._rings.get(key, (0.0, None))
+        if ring and self._clock() - read_at < _RING_SECONDS:
+            return ring
+        row = get(self._client, self._core, key)
+        if row is None:
+            return None
+        ring = keyring_from(row)
+        self._rings[key] = (self._clock(), ring)
+        return ring
+
+
+def _claim_row(referral: Referral) -> Item:
+    return {
+        "referral_id": referral.referral_id,
+        "lead_id": referral.lead_id,
+        "program_id": referral.program_id,
+        "claimed_at": referral.submitted_at.isoformat(),
+    }
+
+
+def _pointer_row(referral: Referral) -> Item:
+    return {
+        "referral_id": referral.referral_id,
+        "program_id": referral.program_id,
+        "submitted_at": referral.submitted_at.isoformat(),
+    }
+
+
+def _person_row(lead: Lead, referral: Referral, digest: str) -> Item:
+    """Return the vault's row. The digest is here too: of few known fields, it can be guessed."""
+    return {
+        "subject_id": referral.lead_id,
+        "kind": "lead",
+        "email": lead.email,
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "company": lead.company,
+        "website": lead.website,
+        "phone": lead.phone,
+        "country": lead.country,
+        "employees": lead.employees,
+        "message": lead.message,
+        "consent": lead.consent,
+        "utm": dict(lead.utm),
+        "metadata": dict(lead.metadata),
+        "digest": digest,
+        "received_at": referral.submitted_at.isoformat(),
+    }

@@ -1,0 +1,62 @@
+"""Keyrings: the keys that sign click tokens, and the server's secret. Made once, on first use."""
+
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.adapters.dynamodb import keys
+from shared.adapters.dynamodb.client import get
+from shared.adapters.dynamodb.codec import Item
+from shared.adapters.dynamodb.keyring_rows import keyring_from, keyring_row
+from shared.adapters.dynamodb.transactions import ConditionFailedError, put_new, transact
+from shared.domain.click_tokens import Keyring, SigningKey
+from shared.domain.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_SECRET_BYTES: Final = 32
+_FIRST: Final = "k1"
+
+
+def click_keyring(client: "DynamoDBClient", table: str) -> Keyring:
+    """Return the keys that sign and verify click tokens.
+
+    Raises:
+        UnavailableError: when there are none yet: no programme was ever created.
+    """
+    row = get(client, table, keys.click_keyring())
+    if row is None:
+        raise UnavailableError("no click keyring")
+    return keyring_from(row)
+
+
+def server_secret(client: "DynamoDBClient", table: str) -> bytes:
+    """Return the newest secret for look-ups, receipts and cursors.
+
+    Raises:
+        UnavailableError: when there is none yet: no programme was ever created.
+    """
+    row = get(client, table, keys.server_keyring())
+    if row is None:
+        raise UnavailableError("no server keyring")
+    newest: bytes = max(row["keys"], key=lambda key: str(key["created_at"]))["secret"]
+    return newest
+
+
+def ensure_keyrings(client: "DynamoDBClient", table: str, *, now: datetime) -> None:
+    """Make both keyrings if they are missing; an existing one is never touched."""
+    for key in (keys.click_keyring(), keys.server_keyring()):
+        if get(client, table, key) is not None:
+            continue
+        try:
+            transact(client, [put_new(table, key, _new_ring(now))])
+        except ConditionFailedError:
+            # Somebody made it between our look and our write: theirs counts.
+            continue
+
+
+def _new_ring(now: datetime) -> Item:
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    key = SigningKey(key_id=_FIRST, secret=secret, created_at=now)
+    return keyring_row(Keyring(keys=(key,)))

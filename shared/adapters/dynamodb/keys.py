@@ -1,0 +1,222 @@
+"""Every key of every table, and who reads it. No other file spells a key.
+
+core
+    PRG#<program>          META                      programme: manage, intake
+                           TERMS#<version>           published terms: manage, intake, evaluation
+    PTR#<partner>          META                      partner: manage, intake
+                           ENR#<program>             enrolment: manage, intake
+                           STANDING#<program>        counts for tiers: evaluation
+    LINK#<code>            META                      link: redirect, intake, manage
+                           OPEN#<referral>           referral without a deal: evaluation
+    SRC#<source>           META                      webhook source: receiver, evaluation
+    REF#<referral>         META                      referral: intake, evaluation, manage
+                           FACT#<fact>               fact
+                           REWARD#<rule>#<occ>#<who> reward as posted
+                           TRACE#<rule>#<occ>        decision trace line
+                           REPEAT#<digest>           repeated submission
+    LEAD#<program>#<hmac>  CLAIM                     who referred a lead: intake
+    TOUCH#<click>          REF                       referral of a click: intake, evaluation
+    DEAL#<source>#<deal>   BINDING                   referral of a deal: evaluation
+                           PARKED#<delivery>         waits for the binding: evaluation
+    DLV#<delivery>         META                      inbox row: receiver, evaluation, manage
+    MSG#<source>#<id>      META                      sender's message id: receiver
+    OUT#<event>            EVENT                     outgoing event: publisher, sweeper
+    BOOK#<holder>#<prog>   HEAD                      balances, chain head: evaluation, maturity
+    KEY#<key>              META                      management key: manage
+    IDEM#<digest>          META                      answered request: manage
+    KEYRING#click|server   RING                      signing keys: redirect, intake, manage
+books
+    BOOK#<holder>#<prog>   <natural key>             movement
+vault
+    PII#<subject>          PERSON                    names and addresses
+    DLV#<delivery>         BODY                      raw delivery
+clicks
+    <click id>                                       click
+"""
+
+from typing import Final
+
+from shared import names
+
+Key = tuple[str, str]
+"""Partition key and sort key."""
+
+META: Final = "META"
+LIST_SHARDS: Final = 4
+DUE_SHARDS: Final = 4
+
+
+def program(program_id: str) -> Key:
+    """Locate a programme."""
+    return f"PRG#{program_id}", META
+
+
+def terms(program_id: str, version: int) -> Key:
+    """Locate one version of a programme's terms."""
+    return f"PRG#{program_id}", f"TERMS#{version:06d}"
+
+
+def partner(partner_id: str) -> Key:
+    """Locate a partner."""
+    return f"PTR#{partner_id}", META
+
+
+def enrolment(partner_id: str, program_id: str) -> Key:
+    """Locate a partner's enrolment in a programme."""
+    return f"PTR#{partner_id}", f"ENR#{program_id}"
+
+
+def standing(partner_id: str, program_id: str) -> Key:
+    """Locate what tiers count for a partner in a programme."""
+    return f"PTR#{partner_id}", f"STANDING#{program_id}"
+
+
+def link(code: str) -> Key:
+    """Locate a link by its code."""
+    return f"{names.LINK_PREFIX}{code}", META
+
+
+def open_referral(code: str, referral_id: str) -> Key:
+    """Locate the marker of a referral that came by ``code`` and has no deal yet."""
+    return f"{names.LINK_PREFIX}{code}", f"OPEN#{referral_id}"
+
+
+def source(source_id: str) -> Key:
+    """Locate a webhook source."""
+    return f"SRC#{source_id}", META
+
+
+def referral(referral_id: str) -> Key:
+    """Locate a referral's head row."""
+    return f"REF#{referral_id}", META
+
+
+def fact(referral_id: str, fact_id: str) -> Key:
+    """Locate one fact of a referral."""
+    return f"REF#{referral_id}", f"FACT#{fact_id}"
+
+
+def reward(referral_id: str, rule_id: str, occurrence: str, beneficiary: str) -> Key:
+    """Locate one reward of a referral."""
+    return f"REF#{referral_id}", f"REWARD#{rule_id}#{occurrence}#{beneficiary}"
+
+
+def trace(referral_id: str, rule_id: str, occurrence: str) -> Key:
+    """Locate one line of a referral's decision trace."""
+    return f"REF#{referral_id}", f"TRACE#{rule_id}#{occurrence}"
+
+
+def repeat(referral_id: str, digest: str) -> Key:
+    """Locate the record of a repeated submission."""
+    return f"REF#{referral_id}", f"REPEAT#{digest}"
+
+
+def lead_claim(program_id: str, email_hmac: str) -> Key:
+    """Locate the claim of a lead in a programme."""
+    return f"LEAD#{program_id}#{email_hmac}", "CLAIM"
+
+
+def touch(click_id: str) -> Key:
+    """Locate the referral that a click led to."""
+    return f"TOUCH#{click_id}", "REF"
+
+
+def deal_binding(source_id: str, deal_id: str) -> Key:
+    """Locate the referral that a source's deal is bound to."""
+    return f"DEAL#{source_id}#{deal_id}", "BINDING"
+
+
+def parked_delivery(source_id: str, deal_id: str, delivery_id: str) -> Key:
+    """Locate the marker of a delivery that waits for a deal's binding."""
+    return f"DEAL#{source_id}#{deal_id}", f"PARKED#{delivery_id}"
+
+
+def delivery(delivery_id: str) -> Key:
+    """Locate a delivery's inbox row; the same key in the vault with ``BODY`` holds the bytes."""
+    return f"{names.DELIVERY_PREFIX}{delivery_id}", META
+
+
+def delivery_body(delivery_id: str) -> Key:
+    """Locate the raw bytes of a delivery, in the vault."""
+    return f"{names.DELIVERY_PREFIX}{delivery_id}", "BODY"
+
+
+def message(source_id: str, message_id: str) -> Key:
+    """Locate the row that remembers a sender's own message id."""
+    return f"MSG#{source_id}#{message_id}", META
+
+
+def outgoing(event_id: str) -> Key:
+    """Locate an outgoing event."""
+    return f"{names.OUTBOX_PREFIX}{event_id}", "EVENT"
+
+
+def book(holder_id: str, program_id: str) -> Key:
+    """Locate a holder's balances and the head of the hash chain, in the core table."""
+    return f"BOOK#{holder_id}#{program_id}", "HEAD"
+
+
+def movement(holder_id: str, program_id: str, natural_key: str) -> Key:
+    """Locate a movement, in the books table."""
+    return f"BOOK#{holder_id}#{program_id}", natural_key
+
+
+def api_key(key_id: str) -> Key:
+    """Locate a management key."""
+    return f"KEY#{key_id}", META
+
+
+def answered_request(digest: str) -> Key:
+    """Locate the stored answer of an idempotent request."""
+    return f"IDEM#{digest}", META
+
+
+def click_keyring() -> Key:
+    """Locate the keys that sign click tokens."""
+    return names.CLICK_KEYRING, "RING"
+
+
+def server_keyring() -> Key:
+    """Locate the keys for look-ups, receipts and cursors."""
+    return names.SERVER_KEYRING, "RING"
+
+
+def person(subject_id: str) -> Key:
+    """Locate the personal data of a lead or partner, in the vault."""
+    return f"PII#{subject_id}", "PERSON"
+
+
+def _shard(text: str, shards: int) -> int:
+    # Ids end in random symbols, so the last character spreads evenly.
+    return ord(text[-1]) % shards
+
+
+def in_list(kind: str, scope: str, sort_key: str, spread_by: str) -> dict[str, str]:
+    """Return the index attributes that put a row into the list ``kind`` of ``scope``."""
+    shard = _shard(spread_by, LIST_SHARDS)
+    return {names.LIST_PK: f"{kind}#{scope}#{shard}", names.LIST_SK: sort_key}
+
+
+def list_partitions(kind: str, scope: str) -> list[str]:
+    """Return the index partitions that together hold the list ``kind`` of ``scope``."""
+    return [f"{kind}#{scope}#{shard}" for shard in range(LIST_SHARDS)]
+
+
+def of_partner(kind: str, partner_id: str, sort_key: str) -> dict[str, str]:
+    """Return the index attributes that put a row into a partner's list ``kind``."""
+    return {names.PARTNER_PK: f"{kind}#{partner_id}", names.PARTNER_SK: sort_key}
+
+
+def due(kind: str, when: str, spread_by: str) -> dict[str, str]:
+    """Return the index attributes of due work; ``when`` is an ISO time, UTC."""
+    shard = _shard(spread_by, DUE_SHARDS)
+    return {names.DUE_PK: f"{kind}#{shard}", names.DUE_SK: f"{when}#{spread_by}"}
+
+
+def due_partitions(kind: str) -> list[str]:
+    """Return the index partitions that together hold the due work ``kind``."""
+    return [f"{kind}#{shard}" for shard in range(DUE_SHARDS)]
+
+
+DUE_OUTBOX: Final = "UNSENT"
+DUE_RELEASE: Final = "RELEASE"

@@ -1,0 +1,1 @@
+"""Rules: frozen dataclasses and functions. Standard library only; no I/O, clock or randomness."""

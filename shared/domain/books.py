@@ -1,0 +1,204 @@
+"""The books: append-only double entry, one hash chain per holder.
+
+Every movement debits one account and credits another by the same positive amount, so debits
+equal credits by construction. An account is (stage, holder, programme, kind, currency); within a
+holder's book it is written ``stage|kind|currency``.
+
+=========  =========  =========
+step       debit      credit
+=========  =========  =========
+earn       expense    pending
+mature     pending    payable
+reverse    pending    expense
+claw_back  payable    expense
+=========  =========  =========
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from shared.domain.rewards import CLAW_BACK, EARN, MATURE, REVERSE, Change
+
+EXPENSE: Final = "expense"
+PENDING: Final = "pending"
+PAYABLE: Final = "payable"
+CLEARING: Final = "clearing"
+PAID: Final = "paid"
+
+_ACCOUNTS: Final[Mapping[str, tuple[str, str]]] = {
+    EARN: (EXPENSE, PENDING),
+    MATURE: (PENDING, PAYABLE),
+    REVERSE: (PENDING, EXPENSE),
+    CLAW_BACK: (PAYABLE, EXPENSE),
+}
+"""Step -> (stage debited, stage credited)."""
+
+GENESIS: Final = "0" * 64
+"""What the first movement of a book names as its predecessor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """A holder's book in a programme: all balances and the head of the hash chain.
+
+    Balances count credits less debits, in minor units, by ``stage|kind|currency``; they sum to
+    zero per kind and currency.
+    """
+
+    holder_id: str
+    program_id: str
+    seq: int = 0
+    head: str = GENESIS
+    balances: Mapping[str, int] = field(default_factory=dict)
+
+    def balance(self, stage: str, kind: str, currency: str) -> int:
+        """Return the balance of one account in minor units."""
+        return self.balances.get(account(stage, kind, currency), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One row of the books. ``amount_minor`` is always positive."""
+
+    movement_id: str
+    natural_key: str
+    holder_id: str
+    role: str
+    program_id: str
+    referral_id: str
+    reward_id: str
+    rule_id: str
+    occurrence: str
+    sequence: int
+    step: str
+    debit: str
+    credit: str
+    kind: str
+    currency: str
+    amount_minor: int
+    cause: tuple[str, ...]
+    terms_version: int
+    posted_at: datetime
+    effective_at: datetime
+    seq: int
+    prev_hash: str
+    hash: str = ""
+
+
+def account(stage: str, kind: str, currency: str) -> str:
+    """Name an account within a holder's book."""
+    return f"{stage}|{kind}|{currency}"
+
+
+def natural_key(change: Change, step: str, sequence: int) -> str:
+    """Return what makes a movement the same movement, whoever tries to post it."""
+    reward = change.reward
+    if step == MATURE:
+        return f"MAT#{reward.reward_id}#{sequence:06d}"
+    return (
+        f"MOV#referral#{reward.referral_id}#{reward.rule_id}#{reward.occurrence}"
+        f"#{reward.role}#{sequence:06d}"
+    )
+
+
+def post(
+    book: Book, change: Change, *, now: datetime, movement_ids: Sequence[str]
+) -> tuple[Book, tuple[Movement, ...]]:
+    """Return the book after a change, and the movements to append. The change may have none.
+
+    ``movement_ids`` are fresh ids, one for each step.
+    """
+    balances = dict(book.balances)
+    movements = []
+    seq, head = book.seq, book.head
+    for step, movement_id in zip(change.steps, movement_ids, strict=True):
+        movement = _movement(change, step.step, step.sequence, step.amount_minor)
+        seq += 1
+        movement = replace(
+            movement,
+            movement_id=movement_id,
+            holder_id=book.holder_id,
+            posted_at=now,
+            seq=seq,
+            prev_hash=head,
+        )
+        head = chain_hash(movement)
+        movement = replace(movement, hash=head)
+        for stage, sign in ((movement.debit, -1), (movement.credit, 1)):
+            name = account(stage, movement.kind, movement.currency)
+            balances[name] = balances.get(name, 0) + sign * movement.amount_minor
+        movements.append(movement)
+    return replace(book, seq=seq, head=head, balances=balances), tuple(movements)
+
+
+def _movement(change: Change, step: str, sequence: int, amount_minor: int) -> Movement:
+    reward = change.reward
+    debit, credit = _ACCOUNTS[step]
+    return Movement(
+        movement_id="",
+        natural_key=natural_key(change, step, sequence),
+        holder_id=reward.holder_id,
+        role=reward.role,
+        program_id=reward.program_id,
+        referral_id=reward.referral_id,
+        reward_id=reward.reward_id,
+        rule_id=reward.rule_id,
+        occurrence=reward.occurrence,
+        sequence=sequence,
+        step=step,
+        debit=debit,
+        credit=credit,
+        kind=reward.kind,
+        currency=reward.currency,
+        amount_minor=amount_minor,
+        cause=change.cause,
+        terms_version=reward.terms_version,
+        posted_at=reward.effective_at,
+        effective_at=reward.effective_at,
+        seq=0,
+        prev_hash=GENESIS,
+    )
+
+
+def chain_hash(movement: Movement) -> str:
+    """Hash a movement together with its predecessor's hash."""
+    row = asdict(replace(movement, hash=""))
+    text = json.dumps(row, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def fold(movements: Iterable[Movement]) -> dict[str, int]:
+    """Return the balances that the movements add up to, by account."""
+    balances: dict[str, int] = {}
+    for movement in movements:
+        for stage, sign in ((movement.debit, -1), (movement.credit, 1)):
+            name = account(stage, movement.kind, movement.currency)
+            balances[name] = balances.get(name, 0) + sign * movement.amount_minor
+    return balances
+
+
+def broken_at(movements: Iterable[Movement]) -> int | None:
+    """Return the place of the first row that breaks the chain, or None if it is whole.
+
+    ``movements`` must be in the order of ``seq``.
+    """
+    head = GENESIS
+    for place, movement in enumerate(movements):
+        if (
+            movement.seq != place + 1
+            or movement.prev_hash != head
+            or movement.hash != chain_hash(movement)
+        ):
+            return place
+        head = movement.hash
+    return None

@@ -1,0 +1,229 @@
+"""Deal changes: what every kind of source is brought to, and how a change becomes a fact."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from shared.domain import deliveries, facts
+from shared.domain.deliveries import Reason
+from shared.domain.errors import InvalidFieldsError
+from shared.domain.facts import Fact
+from shared.domain.money import is_currency, parse_amount
+from shared.domain.sources import Source
+
+STAGE: Final = "stage"
+AMOUNT: Final = "amount"
+CURRENCY: Final = "currency"
+
+MAX_TEXT: Final = 100
+_MAX_REFERRAL_TEXT: Final = 2_000
+_REFERRAL_ID: Final = re.compile(r"ref_[0-9a-z]{1,64}")
+_CODE: Final = re.compile(r"[a-z0-9-]{3,40}")
+
+# Beyond this, a time from the future is replaced by the receipt. Below it, it stays: a sender
+# whose clock runs a little ahead must not see its own statements change places.
+_MAX_AHEAD: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One statement about one deal.
+
+    ``name`` is the sender's name of the field and ``when`` its own time as it was sent, or its
+    event id if it sent none; both go into the fact's id. ``pipeline`` serves stages and
+    ``currency`` amounts.
+    """
+
+    deal_id: str
+    attribute: str
+    name: str
+    value: str
+    occurred_at: datetime
+    when: str
+    path: str
+    pipeline: str = ""
+    currency: str = ""
+    approximate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralKey:
+    """What a delivery says about the referral of a deal; the first that resolves decides."""
+
+    deal_id: str
+    occurred_at: datetime
+    path: str
+    referral_id: str = ""
+    click_token: str = ""
+    email: str = ""
+    code: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Return what recognises the same evidence again."""
+        parts = (self.referral_id, self.click_token, self.email, self.code)
+        return facts.digest32("\n".join(parts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a delivery says, brought to one shape; ``reasons`` name the parts that can't be."""
+
+    changes: tuple[Change, ...] = ()
+    keys: tuple[ReferralKey, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+    def deals(self) -> list[str]:
+        """Return the deals by the time of the first thing said, those that name referrals first."""
+        named: dict[str, datetime] = {}
+        for part in (*self.keys, *self.changes):
+            known = named.get(part.deal_id)
+            named[part.deal_id] = min(known, part.occurred_at) if known else part.occurred_at
+        binding = {key.deal_id for key in self.keys}
+        return sorted(named, key=lambda deal: (deal not in binding, named[deal], deal))
+
+    def key_of(self, deal_id: str) -> ReferralKey | None:
+        """Return the latest word on the deal's referral."""
+        said = [key for key in self.keys if key.deal_id == deal_id]
+        return max(said, key=lambda key: (key.occurred_at, key.digest), default=None)
+
+    def changes_of(self, deal_id: str) -> tuple[Change, ...]:
+        """Return what is said about one deal."""
+        return tuple(change for change in self.changes if change.deal_id == deal_id)
+
+
+def text_of(value: object, limit: int = MAX_TEXT) -> str:
+    """Return a printable text within the limit, or an empty string for anything else.
+
+    Lone surrogates and control characters are not printable, so what passes can be stored.
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
+        return ""
+    return value.strip()
+
+
+def free_key(value: object) -> dict[str, str]:
+    """Tell whether a text is a referral id, a code or a click token; empty if it is none."""
+    text = text_of(value, _MAX_REFERRAL_TEXT)
+    if not text:
+        return {}
+    if _REFERRAL_ID.fullmatch(text):
+        return {"referral_id": text}
+    if _CODE.fullmatch(text.lower()):
+        return {"code": text.lower()}
+    return {"click_token": text}
+
+
+def code_of(value: object) -> str:
+    """Return a link's code in its one spelling, or an empty string."""
+    text = text_of(value).lower()
+    return text if _CODE.fullmatch(text) else ""
+
+
+def id_of(value: object) -> str:
+    """Return a referral id, or an empty string."""
+    text = text_of(value)
+    return text if _REFERRAL_ID.fullmatch(text) else ""
+
+
+def facts_of(
+    changes: Iterable[Change], source: Source, received_at: datetime
+) -> tuple[list[tuple[Change, Fact]], list[Reason]]:
+    """Return the fact of each change, and why the others have none."""
+    made: list[tuple[Change, Fact]] = []
+    reasons: list[Reason] = []
+    for change in changes:
+        result = _judge(change, source)
+        if isinstance(result, str):
+            reasons.append(Reason(path=change.path, code=result))
+        else:
+            kind, data = result
+            made.append((change, _fact(change, source, received_at, kind, data)))
+    return made, reasons
+
+
+def _judge(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
+    """Return the fact's kind and data, or the code of what is wrong."""
+    if change.attribute == STAGE:
+        return _stage(change, source)
+    if change.attribute == CURRENCY:
+        if not is_currency(change.value):
+            return deliveries.BAD_CURRENCY
+        return facts.CURRENCY_SET, {"currency": change.value}
+    return _amount(change, source)
+
+
+def _stage(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
+    entry = source.stage_map.find(change.value, change.pipeline)
+    if entry is None:
+        return deliveries.UNKNOWN_STAGE
+    data: dict[str, Any] = {
+        "source_id": source.source_id,
+        "deal_id": change.deal_id,
+        "pipeline": change.pipeline,
+        "stage": change.value,
+        "rank": entry.rank,
+        "outcome": entry.outcome,
+        "ladder": source.stage_map.ladder(),
+    }
+    if entry.milestone:
+        data["milestone"] = entry.milestone
+    return facts.STAGE_ENTERED, data
+
+
+def _amount(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
+    if change.currency and not is_currency(change.currency):
+        return deliveries.BAD_CURRENCY
+    try:
+        minor = parse_amount(change.value, change.currency or source.default_currency)
+    except InvalidFieldsError:
+        return deliveries.BAD_AMOUNT
+    if minor < 0:
+        return deliveries.BAD_AMOUNT
+    data = {"amount": change.value, "default_currency": source.default_currency}
+    if change.currency:
+        data["currency"] = change.currency
+    return facts.AMOUNT_SET, data
+
+
+def _fact(
+    change: Change, source: Source, received_at: datetime, kind: str, data: Mapping[str, Any]
+) -> Fact:
+    ahead = change.occurred_at > received_at + _MAX_AHEAD
+    value: object = change.value
+    if change.pipeline or change.currency:
+        value = [change.value, change.pipeline, change.currency]
+    return Fact(
+        fact_id=facts.fact_id(
+            source=source.source_id,
+            subject=f"deal:{change.deal_id}",
+            attribute=change.name,
+            value=value,
+            when=change.when,
+        ),
+        kind=kind,
+        occurred_at=received_at if ahead else change.occurred_at,
+        received_at=received_at,
+        source=source.source_id,
+        data=data,
+        approximate=change.approximate or ahead,
+    )
+
+
+def mirror(known: Sequence[Fact], source_id: str, deal_id: str) -> dict[str, str]:
+    """Return how the deal stands, for lists; it decides nothing."""
+    ordered = facts.in_order(known)
+    stage = facts.latest(ordered, facts.STAGE_ENTERED)
+    amount = facts.latest(ordered, facts.AMOUNT_SET)
+    currency = facts.latest(ordered, facts.CURRENCY_SET)
+    shown = {"source_id": source_id, "deal_id": deal_id, "stage": "", "outcome": ""}
+    shown |= {"amount": "", "currency": ""}
+    if stage:
+        shown |= {"stage": stage.data["stage"], "outcome": stage.data["outcome"]}
+    if amount:
+        named = amount.data.get("currency") or (currency.data["currency"] if currency else "")
+        shown["amount"] = amount.data["amount"]
+        shown["currency"] = named or amount.data.get("default_currency", "")
+    return shown

@@ -1,0 +1,100 @@
+"""Facts: immutable, timestamped statements about one referral.
+
+A fact's id is a hash of what it states, never of how it arrived, so that a statement delivered
+twice, late or out of order is the same fact.
+
+Kinds and their data (all values are strings, integers, booleans, lists and objects of them):
+
+=================  ==============================================================================
+submitted          {}
+terms_pinned       version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
+                   touch_at?, attributes {name: value}
+review_decided     decision, state, actor, reason
+stage_entered      source_id, deal_id, pipeline, stage, rank, milestone?, outcome,
+                   ladder {milestone: rank}
+amount_set         amount (decimal string), currency?, default_currency?
+currency_set       currency
+milestone_reached  milestone, actor, reason
+standing_pinned    partner_id, milestone, position
+fact_retracted     actor?, reason?  (``retracts`` names the fact that no longer holds)
+=================  ==============================================================================
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+MAX_FACTS: Final = 1_000
+SCHEMA_VERSION: Final = 1
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+SUBMITTED: Final = "submitted"
+TERMS_PINNED: Final = "terms_pinned"
+REVIEW_DECIDED: Final = "review_decided"
+STAGE_ENTERED: Final = "stage_entered"
+AMOUNT_SET: Final = "amount_set"
+CURRENCY_SET: Final = "currency_set"
+MILESTONE_REACHED: Final = "milestone_reached"
+STANDING_PINNED: Final = "standing_pinned"
+FACT_RETRACTED: Final = "fact_retracted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One statement. ``occurred_at`` is the sender's clock, ``received_at`` ours; both UTC.
+
+    ``approximate`` says that the sender gave no time and the receipt time stands in for it.
+    """
+
+    fact_id: str
+    kind: str
+    occurred_at: datetime
+    received_at: datetime
+    source: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    approximate: bool = False
+    retracts: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+def fact_id(*, source: str, subject: str, attribute: str, value: object, when: str) -> str:
+    """Hash a statement into its id: the same statement always gets the same id.
+
+    ``when`` is the sender's own time as it was sent, or the sender's event id if there was no
+    time; never anything about the arrival.
+    """
+    statement = json.dumps([source, subject, attribute, value, when], sort_keys=True)
+    return f"fct_{digest32(statement)}"
+
+
+def digest32(text: str) -> str:
+    """Return 130 bits of SHA-256 in 26 lower-case symbols, the shape of every id's body."""
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") >> (256 - 130)
+    return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in range(25, -1, -1))
+
+
+def in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Return the facts that hold, each once, by (occurred_at, fact_id).
+
+    Retracted facts and the retractions themselves are left out.
+    """
+    by_id = {fact.fact_id: fact for fact in facts}
+    retracted = {fact.retracts for fact in by_id.values() if fact.retracts}
+    holding = (
+        fact
+        for fact in by_id.values()
+        if fact.fact_id not in retracted and fact.kind != FACT_RETRACTED
+    )
+    return tuple(sorted(holding, key=lambda fact: (fact.occurred_at, fact.fact_id)))
+
+
+def latest(facts: Iterable[Fact], kind: str) -> Fact | None:
+    """Return the last fact of a kind in ``facts``, which must be in order."""
+    found = None
+    for fact in facts:
+        if fact.kind == kind:
+            found = fact
+    return found

@@ -1,0 +1,298 @@
+"""Rewards as posted, and the difference between them and what the terms say now.
+
+Nothing is edited: a reward changes only by movements. First rewards, late facts, regressions,
+re-opened and re-amounted deals are all the same step: post the difference.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+from shared.domain.evaluation import Entitlement
+from shared.domain.facts import digest32
+from shared.domain.terms import FACE_VALUE_KINDS
+
+EARN: Final = "earn"
+REVERSE: Final = "reverse"
+CLAW_BACK: Final = "claw_back"
+MATURE: Final = "mature"
+
+ISSUED: Final = "issued"
+VOIDED: Final = "voided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """A part of a reward that waits for the end of its own hold."""
+
+    sequence: int
+    amount_minor: int
+    release_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reward:
+    """What one beneficiary holds for (referral, rule, occurrence), by stage, in minor units.
+
+    ``sequence`` is the number of the last change. ``payable_minor`` may be negative after a
+    clawback. ``benefit`` and ``benefit_state`` describe kinds without a face value.
+    """
+
+    reward_id: str
+    referral_id: str
+    program_id: str
+    rule_id: str
+    occurrence: str
+    role: str
+    holder_id: str
+    kind: str
+    currency: str
+    terms_version: int
+    effective_at: datetime
+    sequence: int = 0
+    lots: tuple[Lot, ...] = ()
+    payable_minor: int = 0
+    clearing_minor: int = 0
+    paid_minor: int = 0
+    reversed_minor: int = 0
+    clawed_back_minor: int = 0
+    held: str = ""
+    benefit: Mapping[str, str] = field(default_factory=dict)
+    benefit_state: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return (rule, occurrence, holder): what makes it the same reward."""
+        return self.rule_id, self.occurrence, self.holder_id
+
+    @property
+    def pending_minor(self) -> int:
+        """Return what still waits for the end of a hold."""
+        return sum(lot.amount_minor for lot in self.lots)
+
+    @property
+    def net_minor(self) -> int:
+        """Return the sum over all stages: what the terms entitled the beneficiary to."""
+        return self.pending_minor + self.payable_minor + self.clearing_minor + self.paid_minor
+
+    @property
+    def release_at(self) -> datetime | None:
+        """Return when the next part is released, if any waits."""
+        return min((lot.release_at for lot in self.lots), default=None)
+
+    @property
+    def state(self) -> str:
+        """Return the one word that describes the amounts; amounts are what counts."""
+        if self.kind not in FACE_VALUE_KINDS:
+            return "held" if self.held and self.benefit_state == ISSUED else self.benefit_state
+        for amount, word in (
+            (self.pending_minor, "held" if self.held else "pending"),
+            (self.clearing_minor, "in_payout"),
+            (max(self.payable_minor, 0), "approved"),
+            (self.clawed_back_minor, "clawed_back"),
+            (self.paid_minor, "paid"),
+        ):
+            if amount:
+                return word
+        return "reversed" if self.reversed_minor else "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One movement to be made for a reward; ``sequence`` is its natural number."""
+
+    step: str
+    sequence: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A reward after the difference is posted, with the movements that lead there."""
+
+    reward: Reward
+    steps: tuple[Step, ...]
+    cause: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """All changes of one (rule, occurrence): posted in one transaction or not at all."""
+
+    rule_id: str
+    occurrence: str
+    changes: tuple[Change, ...]
+
+
+def reward_id(referral_id: str, identity: tuple[str, str, str]) -> str:
+    """Derive the id of a reward from what makes it the same reward."""
+    return "rwd_" + digest32("|".join((referral_id, *identity)))
+
+
+def difference(
+    entitlements: Iterable[Entitlement],
+    rewards: Iterable[Reward],
+    *,
+    referral_id: str,
+    program_id: str,
+    terms_version: int,
+    cause: Sequence[str],
+) -> tuple[Effect, ...]:
+    """Return the effects that turn ``rewards`` into what ``entitlements`` say; empty if equal.
+
+    ``cause`` names the facts behind changes that no entitlement explains any more.
+    """
+    wanted = {entitlement.identity: entitlement for entitlement in entitlements}
+    posted = {reward.identity: reward for reward in rewards}
+    changes = []
+    for identity in sorted(wanted.keys() | posted.keys()):
+        entitlement = wanted.get(identity)
+        reward = posted.get(identity)
+        if reward is None and entitlement is not None:
+            reward = _blank(entitlement, referral_id, program_id, terms_version)
+        if reward is None:
+            continue
+        change = _change(reward, entitlement, tuple(cause))
+        if change is not None:
+            changes.append(change)
+    return tuple(
+        Effect(rule_id=key[0], occurrence=key[1], changes=tuple(group))
+        for key, group in groupby(changes, key=lambda change: change.reward.identity[:2])
+    )
+
+
+def mature(reward: Reward, now: datetime) -> Change | None:
+    """Return the change that releases every lot whose hold is over, or None if there is none.
+
+    The movement of a lot bears the lot's own number, so it can be made only once.
+    """
+    if reward.held:
+        return None
+    ripe = [lot for lot in reward.lots if lot.release_at <= now]
+    if not ripe:
+        return None
+    after = replace(
+        reward,
+        lots=tuple(lot for lot in reward.lots if lot.release_at > now),
+        payable_minor=reward.payable_minor + sum(lot.amount_minor for lot in ripe),
+    )
+    steps = tuple(
+        Step(step=MATURE, sequence=lot.sequence, amount_minor=lot.amount_minor) for lot in ripe
+    )
+    return Change(reward=after, steps=steps, cause=())
+
+
+def _blank(
+    entitlement: Entitlement, referral_id: str, program_id: str, terms_version: int
+) -> Reward:
+    return Reward(
+        reward_id=reward_id(referral_id, entitlement.identity),
+        referral_id=referral_id,
+        program_id=program_id,
+        rule_id=entitlement.rule_id,
+        occurrence=entitlement.occurrence,
+        role=entitlement.role,
+        holder_id=entitlement.holder_id,
+        kind=entitlement.kind,
+        currency=entitlement.currency,
+        terms_version=terms_version,
+        effective_at=entitlement.effective_at,
+    )
+
+
+def _change(
+    reward: Reward, entitlement: Entitlement | None, cause: tuple[str, ...]
+) -> Change | None:
+    if reward.kind not in FACE_VALUE_KINDS:
+        return _benefit_change(reward, entitlement, cause)
+    target = entitlement.amount_minor if entitlement else 0
+    delta = target - reward.net_minor
+    after = reward
+    steps: tuple[Step, ...] = ()
+    if delta > 0 and entitlement:
+        after, steps = _raised(reward, entitlement, delta)
+    elif delta < 0:
+        after, steps = _lowered(reward, -delta)
+    if entitlement:
+        after = _redated(after, entitlement)
+    if after == reward:
+        return None
+    return Change(reward=after, steps=steps, cause=entitlement.cause if entitlement else cause)
+
+
+def _has_matured(reward: Reward) -> bool:
+    return bool(
+        reward.payable_minor
+        or reward.clearing_minor
+        or reward.paid_minor
+        or reward.clawed_back_minor
+    )
+
+
+def _raised(
+    reward: Reward, entitlement: Entitlement, delta: int
+) -> tuple[Reward, tuple[Step, ...]]:
+    """Add a lot; once a part has matured, an increase waits for a hold of its own."""
+    sequence = reward.sequence + 1
+    release_at = entitlement.raise_release_at if _has_matured(reward) else entitlement.release_at
+    lot = Lot(sequence=sequence, amount_minor=delta, release_at=release_at)
+    after = replace(reward, sequence=sequence, lots=(*reward.lots, lot))
+    return after, (Step(step=EARN, sequence=sequence, amount_minor=delta),)
+
+
+def _lowered(reward: Reward, amount: int) -> tuple[Reward, tuple[Step, ...]]:
+    """Take from the newest pending lots first, then from what is payable; never from clearing."""
+    left = amount
+    kept: list[Lot] = []
+    for lot in sorted(reward.lots, key=lambda lot: lot.sequence, reverse=True):
+        taken = min(left, lot.amount_minor)
+        left -= taken
+        if lot.amount_minor > taken:
+            kept.append(replace(lot, amount_minor=lot.amount_minor - taken))
+    reversed_now = amount - left
+    sequence = reward.sequence
+    steps = []
+    if reversed_now:
+        sequence += 1
+        steps.append(Step(step=REVERSE, sequence=sequence, amount_minor=reversed_now))
+    if left:
+        sequence += 1
+        steps.append(Step(step=CLAW_BACK, sequence=sequence, amount_minor=left))
+    after = replace(
+        reward,
+        sequence=sequence,
+        lots=tuple(sorted(kept, key=lambda lot: lot.sequence)),
+        payable_minor=reward.payable_minor - left,
+        reversed_minor=reward.reversed_minor + reversed_now,
+        clawed_back_minor=reward.clawed_back_minor + left,
+    )
+    return after, tuple(steps)
+
+
+def _redated(reward: Reward, entitlement: Entitlement) -> Reward:
+    """Follow the facts in dates and holds; dates stand still once a part has matured."""
+    after = replace(reward, held=entitlement.held)
+    if _has_matured(reward):
+        return after
+    lots = tuple(replace(lot, release_at=entitlement.release_at) for lot in reward.lots)
+    return replace(after, lots=lots, effective_at=entitlement.effective_at)
+
+
+def _benefit_change(
+    reward: Reward, entitlement: Entitlement | None, cause: tuple[str, ...]
+) -> Change | None:
+    state = ISSUED if entitlement else VOIDED
+    after = replace(
+        reward,
+        benefit=dict(entitlement.benefit) if entitlement else reward.benefit,
+        benefit_state=state,
+        held=entitlement.held if entitlement else "",
+        effective_at=entitlement.effective_at if entitlement else reward.effective_at,
+    )
+    if after == reward:
+        return None
+    if state != reward.benefit_state:
+        after = replace(after, sequence=reward.sequence + 1)
+    return Change(reward=after, steps=(), cause=entitlement.cause if entitlement else cause)

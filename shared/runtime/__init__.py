@@ -1,0 +1,1 @@
+"""Lambda glue: configuration, HTTP, clock and ids."""

@@ -1,0 +1,1 @@
+"""Order of steps: one file per verb. Load, ask the domain, save."""

@@ -1,0 +1,133 @@
+"""Create and change partners, and enrol them in programmes."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from shared.domain.errors import ConflictError, NotFoundError, StaleVersionError, invalid
+from shared.domain.partners import KINDS, STATUSES, Enrolment, Partner
+from shared.ports import PartnerStore, ProgramStore
+
+TRIES: Final = 5
+_MOVES: Final[Mapping[str, frozenset[str]]] = {
+    "applied": frozenset({"active", "closed"}),
+    "active": frozenset({"suspended", "closed"}),
+    "suspended": frozenset({"active", "closed"}),
+    "closed": frozenset(),
+}
+
+
+def create_partner(
+    store: PartnerStore, partner: Partner, person: Mapping[str, Any], *, mark: str
+) -> Partner:
+    """Store a partner; ``person`` holds the name and address and goes to the vault.
+
+    Raises:
+        InvalidFieldsError: for an unknown kind or status.
+    """
+    _check(partner)
+    return store.add_partner(partner, person, mark=mark)
+
+
+def change_partner(
+    store: PartnerStore,
+    partner_id: str,
+    changes: Mapping[str, Any],
+    person: Mapping[str, Any],
+) -> Partner:
+    """Apply changes to a partner and to the person behind it.
+
+    Raises:
+        NotFoundError: no such partner.
+        InvalidFieldsError: for an unknown kind or status.
+        ConflictError: ``illegal_partner_move``.
+        StaleVersionError: others wrote first, five times over.
+    """
+    for _ in range(TRIES):
+        before = read_partner(store, partner_id)
+        after = replace(before, **changes)
+        _check(after)
+        changed = [
+            field.name
+            for field in fields(Partner)
+            if getattr(after, field.name) != getattr(before, field.name)
+        ]
+        if "status" in changed and after.status not in _MOVES[before.status]:
+            message = f"a partner who is {before.status} can't become {after.status}"
+            raise ConflictError("illegal_partner_move", message)
+        if not changed and not person:
+            return before
+        try:
+            store.save_partner(after, before=before, changed=changed, person=person)
+        except StaleVersionError:
+            continue
+        return after
+    raise StaleVersionError
+
+
+def read_partner(store: PartnerStore, partner_id: str) -> Partner:
+    """Return a partner.
+
+    Raises:
+        NotFoundError: no such partner.
+    """
+    partner = store.partner(partner_id)
+    if partner is None:
+        raise NotFoundError
+    return partner
+
+
+def enrol(
+    partners: PartnerStore, programs: ProgramStore, wanted: Enrolment, *, now: datetime
+) -> Enrolment:
+    """Enrol a partner under the newest terms, which the partner accepts hereby.
+
+    Enrolling again accepts newer terms; referrals already submitted keep theirs. Under the same
+    terms the time of acceptance stays.
+
+    Raises:
+        InvalidFieldsError: naming an unknown partner or programme.
+        ConflictError: ``program_has_no_terms``, ``program_closed`` or ``partner_not_active``.
+        StaleVersionError: others wrote first, five times over.
+    """
+    for _ in range(TRIES):
+        version = _open_terms(partners, programs, wanted)
+        before = partners.enrolment(wanted.partner_id, wanted.program_id)
+        same_terms = before is not None and before.terms_version == version
+        enrolment = replace(
+            wanted,
+            terms_version=version,
+            accepted_at=before.accepted_at if before is not None and same_terms else now,
+        )
+        if enrolment == before:
+            return enrolment
+        try:
+            partners.save_enrolment(enrolment, before=before)
+        except StaleVersionError:
+            continue
+        return enrolment
+    raise StaleVersionError
+
+
+def _open_terms(partners: PartnerStore, programs: ProgramStore, wanted: Enrolment) -> int:
+    partner = partners.partner(wanted.partner_id)
+    if partner is None:
+        raise invalid("partner_id", "unknown", "there is no such partner")
+    program = programs.program(wanted.program_id)
+    if program is None:
+        raise invalid("program_id", "unknown", "there is no such programme")
+    if partner.status != "active":
+        raise ConflictError("partner_not_active", f"the partner is {partner.status}")
+    if program.status == "closed":
+        raise ConflictError("program_closed", "the programme is closed")
+    if program.terms_version == 0:
+        raise ConflictError("program_has_no_terms", "the programme has no published terms")
+    return program.terms_version
+
+
+def _check(partner: Partner) -> None:
+    if partner.kind not in KINDS:
+        raise invalid("kind", "not_allowed", "must be one of " + ", ".join(KINDS))
+    if partner.status not in STATUSES:
+        raise invalid("status", "not_allowed", "must be one of " + ", ".join(STATUSES))
