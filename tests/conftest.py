@@ -1,0 +1,88 @@
+"""Keeps every test off the network: loopback only for those that are marked for it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+LOOPBACK_MARKERS = ("e2e", "loopback")
+
+# The gate must give the same answer twice; `HYPOTHESIS_PROFILE=explore` looks further.
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
+_loopback_allowed = pytest.StashKey[bool]()
+
+
+class NetworkBlockedError(RuntimeError):
+    """A test reached for the network."""
+
+
+def _is_loopback(host: object) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def _guard(config: pytest.Config, original: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, *arguments: Any) -> Any:  # noqa: ANN401 - any socket call
+        target = arguments[-1]
+        # A UNIX socket's target is a path: it can't leave the machine.
+        if isinstance(target, tuple):
+            allowed = config.stash[_loopback_allowed] and _is_loopback(target[0])
+            if not allowed:
+                _refuse(target[0])
+        return original(self, *arguments)
+
+    return guarded
+
+
+def _guard_lookup(config: pytest.Config, original: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(host: object, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
+        if not (config.stash[_loopback_allowed] and (host is None or _is_loopback(host))):
+            _refuse(host)
+        return original(host, *arguments, **options)
+
+    return guarded
+
+
+def _refuse(host: object) -> NoReturn:
+    marks = " or ".join(LOOPBACK_MARKERS)
+    raise NetworkBlockedError(f"no network in tests ({host!r}); loopback needs the mark {marks}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_loopback_allowed] = False
+    patch = pytest.MonkeyPatch()
+    for name in ("connect", "connect_ex", "sendto"):
+        patch.setattr(socket.socket, name, _guard(config, getattr(socket.socket, name)))
+    patch.setattr(socket, "getaddrinfo", _guard_lookup(config, socket.getaddrinfo))
+    config.add_cleanup(patch.undo)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs end-to-end tests last: the quick ones fail first, and teardown keeps loopback."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Sets the rule around the whole test, so that its session fixtures obey it too."""
+    marked = any(item.get_closest_marker(name) for name in LOOPBACK_MARKERS)
+    item.config.stash[_loopback_allowed] = marked
+    try:
+        return (yield)
+    finally:
+        item.config.stash[_loopback_allowed] = False

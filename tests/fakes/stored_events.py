@@ -1,0 +1,47 @@
+"""Events for tests of the outbox, and the stream batches that carry them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.dynamodb.outbox import stored
+from shared.adapters.dynamodb.transactions import transact
+from shared.domain.events import FACTS_CHANGED, Event
+
+if TYPE_CHECKING:
+    from tests.fakes.memory_dynamodb import MemoryDynamo
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CORE = "core"
+
+
+def an_event(number: int = 1, **changes: Any) -> Event:  # noqa: ANN401 - any field
+    fields: dict[str, Any] = {
+        "event_id": f"evt_{number:026d}",
+        "name": FACTS_CHANGED,
+        "occurred_at": NOW,
+        "program_id": "prg_1",
+        "aggregate_type": "referral",
+        "aggregate_id": "ref_1",
+        "aggregate_version": number,
+        "correlation_id": "cor_1",
+        "causation_id": "dlv_1",
+        "hops": 1,
+        "data": {"referral_id": "ref_1", "kinds": ["stage_entered"]},
+    }
+    return Event(**{**fields, **changes})
+
+
+def store_event(dynamo: MemoryDynamo, event: Event, *, now: datetime = NOW) -> None:
+    transact(dynamo, [stored(CORE, event, now=now)])
+
+
+def row_of(dynamo: MemoryDynamo, event: Event) -> dict[str, Any]:
+    rows = dynamo.dump().get(CORE, [])
+    return next(row for row in rows if row["pk"] == f"OUT#{event.event_id}")
+
+
+def unsent_ids(dynamo: MemoryDynamo) -> list[str]:
+    rows = dynamo.dump().get(CORE, [])
+    return [row["pk"].removeprefix("OUT#") for row in rows if "due_pk" in row]
