@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.domain.attribution import Attribution
     from shared.domain.books import Book
     from shared.domain.click_tokens import Keyring
+    from shared.domain.deliveries import Binding, Delivery, Waiting
     from shared.domain.evaluation import TraceLine
     from shared.domain.events import Event
     from shared.domain.facts import Fact
@@ -230,8 +231,11 @@ class TraceStore(Protocol):
     def referral(self, referral_id: str) -> Referral | None:
         """Return the head of a referral."""
 
-    def trace(self, referral_id: str) -> Sequence[Mapping[str, Any]]:
+    def trace(self, referral_id: str) -> Sequence[TraceLine]:
         """Return the stored trace lines."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return the terms that judge the referral."""
 
 
 # Outbox
@@ -255,3 +259,106 @@ class Bus(Protocol):
 
     def publish(self, events: Sequence[Outgoing]) -> Iterator[tuple[Outgoing, Outcome]]:
         """Yield the outcome of each event; stop early once the bus is too busy to go on."""
+
+
+# Deliveries
+
+
+class WebhookSecrets(Protocol):
+    """Secrets of webhook sources, encrypted at rest."""
+
+    def decrypt(self, ciphertext: bytes, *, source_id: str) -> str:
+        """Return the secret; one that was encrypted for another source is refused."""
+
+
+class Inbox(Protocol):
+    """Where deliveries are stored before anything else happens to them."""
+
+    def source(self, source_id: str) -> Source | None:
+        """Return a webhook source."""
+
+    def add_delivery(
+        self, delivery: Delivery, body: bytes, event: Event, *, now: datetime
+    ) -> str | None:
+        """Store row, bytes and event together; return the id of what was in the way, or None.
+
+        That is the delivery's own id if it is stored already, and another's if that one came
+        under the same message id. A delivery with ``message_id_reused`` claims no message id.
+        """
+
+
+class DeliveryStore(Protocol):
+    """What applying a delivery reads and writes. Every read is consistent."""
+
+    def delivery(self, delivery_id: str) -> Delivery | None:
+        """Return an inbox row."""
+
+    def body(self, delivery: Delivery) -> bytes | None:
+        """Return the raw bytes; None once they have expired."""
+
+    def source(self, source_id: str) -> Source | None:
+        """Return a webhook source."""
+
+    def binding(self, source_id: str, deal_id: str) -> Binding | None:
+        """Return which referral a deal belongs to."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def facts(self, referral_id: str) -> Sequence[Fact]:
+        """Return all facts of a referral."""
+
+    def referral_of_click(self, click_id: str) -> str | None:
+        """Return the one referral that a click led to; None too if it led to several."""
+
+    def referral_of_email(self, program_id: str, email_hmac: str) -> str | None:
+        """Return the referral that claims a lead."""
+
+    def open_referrals(self, code: str, limit: int) -> Sequence[str]:
+        """Return referrals that came by a link and have no deal yet."""
+
+    def click_keyring(self) -> Keyring:
+        """Return the keys that sign click tokens."""
+
+    def server_secret(self) -> bytes:
+        """Return the secret that keyed hashes are derived from."""
+
+    def waiting(self, source_id: str, deal_id: str, limit: int) -> Sequence[Waiting]:
+        """Return deliveries that wait for the deal's binding, those that could bind it first."""
+
+    def append_facts(
+        self,
+        referral: Referral,
+        facts: Sequence[Fact],
+        event: Event | None,
+        *,
+        binding: Binding | None,
+        now: datetime,
+    ) -> None:
+        """Write the head in its new version with facts, event and binding, all or nothing.
+
+        Raises:
+            StaleVersionError: when the referral, or the deal's binding, is not as it was read.
+        """
+
+    def settle(
+        self,
+        before: Delivery,
+        after: Delivery,
+        *,
+        unbound: Mapping[str, bool],
+        bound: Sequence[str],
+        has_body: bool,
+    ) -> None:
+        """Write a delivery's state, and which deals it waits for.
+
+        ``unbound`` maps deals to whether the delivery names their referral; each must still be
+        without a binding. ``bound`` are the deals that it waits for no longer. ``has_body`` says
+        that the raw bytes are there to be kept for longer or shorter.
+
+        Raises:
+            StaleVersionError: when the delivery or a binding is not as it was read.
+        """
+
+    def announce(self, event: Event, *, now: datetime) -> None:
+        """Store an outgoing event by itself."""

@@ -1,0 +1,1 @@
+"""Transport: one folder per Lambda function."""

@@ -1,0 +1,1 @@
+"""EventBridge -> SQS: facts in, movements out."""

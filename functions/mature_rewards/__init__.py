@@ -1,0 +1,1 @@
+"""Schedule: holds that end, and outgoing events that the stream lost."""

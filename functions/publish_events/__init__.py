@@ -1,0 +1,1 @@
+"""Stream of the core table to the bus."""

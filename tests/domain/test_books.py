@@ -1,0 +1,113 @@
+"""The books: two sides to every movement, one chain to every book."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.books import GENESIS, Book, Movement, broken_at, chain_hash, fold, post
+from shared.domain.rewards import CLAW_BACK, EARN, MATURE, REVERSE, Change, Reward, Step
+from tests.builders.money import START
+
+
+def change(*steps: tuple[str, int, int]) -> Change:
+    reward = Reward(
+        reward_id="rwd_1",
+        referral_id="ref_1",
+        program_id="prg_1",
+        rule_id="rule",
+        occurrence="once",
+        role="partner",
+        holder_id="ptr_1",
+        kind="cash",
+        currency="USD",
+        terms_version=1,
+        effective_at=START,
+    )
+    rows = tuple(Step(step=name, sequence=n, amount_minor=amount) for name, n, amount in steps)
+    return Change(reward=reward, steps=rows, cause=("fct_1",))
+
+
+def written(*steps: tuple[str, int, int]) -> tuple[Book, tuple[Movement, ...]]:
+    book = Book(holder_id="ptr_1", program_id="prg_1")
+    return post(
+        book, change(*steps), now=START, movement_ids=[f"mov_{n}" for n, _ in enumerate(steps)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "debit", "credit"),
+    [
+        (EARN, "expense", "pending"),
+        (MATURE, "pending", "payable"),
+        (REVERSE, "pending", "expense"),
+        (CLAW_BACK, "payable", "expense"),
+    ],
+)
+def test_each_step_has_its_two_accounts(step: str, debit: str, credit: str) -> None:
+    _, (row,) = written((step, 1, 100))
+    assert (debit, credit, 100) == (row.debit, row.credit, row.amount_minor)
+
+
+def test_balances_are_the_fold_of_the_rows_and_sum_to_zero() -> None:
+    book, rows = written((EARN, 1, 500), (REVERSE, 2, 200), (MATURE, 1, 300), (CLAW_BACK, 3, 900))
+    assert fold(rows) == book.balances
+    assert 0 == sum(book.balances.values())
+    assert (0, -600) == (
+        book.balance("pending", "cash", "USD"),
+        book.balance("payable", "cash", "USD"),
+    )
+    assert 0 == book.balance("paid", "cash", "USD")
+
+
+def test_natural_keys_name_the_movement_not_the_attempt() -> None:
+    _, (earned, matured) = written((EARN, 1, 500), (MATURE, 1, 500))
+    assert "MOV#referral#ref_1#rule#once#partner#000001" == earned.natural_key
+    assert "MAT#rwd_1#000001" == matured.natural_key
+
+
+def test_chain_starts_at_genesis_and_links() -> None:
+    book, (first, second) = written((EARN, 1, 5), (EARN, 2, 6))
+    assert (GENESIS, first.hash, second.hash) == (first.prev_hash, second.prev_hash, book.head)
+    assert (1, 2, 2) == (first.seq, second.seq, book.seq)
+
+
+ROWS = written(*[(EARN, n, 10 * n) for n in range(1, 9)])[1]
+
+
+def test_whole_chain_verifies() -> None:
+    assert broken_at(ROWS) is None
+    assert broken_at([]) is None
+
+
+@given(st.integers(0, 7), st.sampled_from(["amount_minor", "seq", "debit", "movement_id", "cause"]))
+def test_any_changed_row_is_found(place: int, name: str) -> None:
+    other: dict[str, Any] = {
+        "amount_minor": 7,
+        "seq": 99,
+        "debit": "paid",
+        "movement_id": "mov_x",
+        "cause": (),
+    }
+    rows = list(ROWS)
+    rows[place] = replace(rows[place], **{name: other[name]})
+    assert place == broken_at(rows)
+
+
+@given(st.integers(0, 6))
+def test_removed_and_swapped_rows_are_found(place: int) -> None:
+    removed = [*ROWS[:place], *ROWS[place + 1 :]]
+    assert place == broken_at(removed)
+    swapped = [*ROWS]
+    swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
+    assert place == broken_at(swapped)
+
+
+def test_rewritten_row_with_a_fresh_hash_breaks_the_next_link() -> None:
+    forged = replace(ROWS[3], amount_minor=1, hash="")
+    rows = [*ROWS[:3], replace(forged, hash=chain_hash(forged)), *ROWS[4:]]
+    assert 4 == broken_at(rows)

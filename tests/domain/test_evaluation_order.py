@@ -1,0 +1,57 @@
+"""The same facts in any order, any number of times, decide the same."""
+
+from __future__ import annotations
+
+import random
+from itertools import permutations
+
+import pytest
+
+from shared.domain.evaluation import Evaluation, evaluate
+from tests.builders.money import Story, parties, worked_terms
+
+
+def decide(facts: list[object]) -> Evaluation:
+    return evaluate(worked_terms(), facts, parties("ptr_1"))  # type: ignore[arg-type]
+
+
+STORIES = {
+    "regress and re-win": Story()
+    .submitted()
+    .position(3)
+    .amount("20000.00")
+    .stage("won")
+    .stage("negotiation")
+    .stage("won"),
+    "re-amounted": Story().submitted().position(1).amount("20000").stage("won").amount("9999.99"),
+    "lost": Story().submitted().position(1).amount("20000").stage("won").stage("lost"),
+    "accepted": Story().submitted().reviewed("accepted").amount("10000").stage("qualified"),
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_every_permutation_and_repetition_decides_the_same(story: Story) -> None:
+    expected = decide(list(story.facts))
+    chooser = random.Random(1)  # noqa: S311 - a fixed sample
+    orders = list(permutations(story.facts))
+    for order in orders if len(orders) <= 720 else chooser.sample(orders, 720):
+        repeated = [*order, *chooser.choices(order, k=3)]
+        assert expected == decide(repeated)
+
+
+def test_skipped_stages_pay_like_the_full_path() -> None:
+    full = Story().submitted().reviewed("accepted").position(1).amount("20000")
+    full.stage("qualified").stage("negotiation").stage("won")
+    skipped = Story().submitted().reviewed("accepted").position(1).amount("20000").stage("won")
+    assert [(e.identity, e.amount_minor) for e in decide(list(full.facts)).entitlements] == [
+        (e.identity, e.amount_minor) for e in decide(list(skipped.facts)).entitlements
+    ]
+
+
+def test_skipped_stages_regress_like_the_full_path() -> None:
+    full = Story().submitted().position(1).amount("20000")
+    full.stage("qualified").stage("won").stage("negotiation")
+    skipped = Story().submitted().position(1).amount("20000").stage("won").stage("negotiation")
+    assert [(e.identity, e.amount_minor) for e in decide(list(full.facts)).entitlements] == [
+        (e.identity, e.amount_minor) for e in decide(list(skipped.facts)).entitlements
+    ]

@@ -1,0 +1,141 @@
+"""Definitions are read whole, and every mistake is named by its path."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.domain.errors import InvalidFieldsError
+from shared.domain.terms import MAX_RULES, parse_terms
+from tests.builders.money import WORKED_EXAMPLE, worked_terms
+
+
+def refused(definition: object) -> dict[str, str]:
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse_terms(definition, currency="USD")
+    return {error.path: error.code for error in caught.value.errors}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    definition = deepcopy(WORKED_EXAMPLE)
+    target: Any = definition
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parents:
+        target = target[part]
+    if value is ...:
+        del target[last]
+    else:
+        target[last] = value
+    return definition
+
+
+def test_worked_example_reads() -> None:
+    terms = worked_terms()
+    assert ["accepted_bonus", "qualified_bonus", "won_commission", "lead_discount"] == [
+        rule.rule_id for rule in terms.rules
+    ]
+    assert 5_000 == terms.rules[0].fixed_minor
+    assert Decimal(10) == terms.rules[2].percent
+    assert (90, 365, 180, 0, 30) == (
+        terms.attribution_days,
+        terms.credit_days,
+        terms.protection_days,
+        terms.prior_days,
+        terms.late_grace_days,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "code"),
+    [
+        ("name", ..., "name", "wrong_type"),
+        ("surprise", 1, "surprise", "unknown_field"),
+        ("windows", [], "windows", "wrong_type"),
+        ("windows", {"credit_days": "1"}, "windows.credit_days", "wrong_type"),
+        ("windows", {"credit_days": True}, "windows.credit_days", "wrong_type"),
+        ("windows", {"credit_days": -1}, "windows.credit_days", "wrong_type"),
+        ("implies", [], "implies", "wrong_type"),
+        ("implies", {"won": "qualified"}, "implies.won", "wrong_type"),
+        ("implies", {"Won!": ["qualified"]}, "implies.Won!", "wrong_type"),
+        ("lost_retracts", "won", "lost_retracts", "wrong_type"),
+        ("lost_retracts", [1], "lost_retracts[0]", "wrong_type"),
+        ("rules", ..., "rules", "required"),
+        ("rules", [], "rules", "required"),
+        ("rules", [{}] * (MAX_RULES + 1), "rules", "too_many"),
+        ("rules.0", 5, "rules[0]", "wrong_type"),
+        ("rules.0.id", "Bad Id", "rules[0].id", "wrong_type"),
+        ("rules.0.id", "won_commission", "rules[2].id", "duplicate"),
+        ("rules.0.beneficiary", "cat", "rules[0].beneficiary", "not_allowed"),
+        ("rules.0.kind", "gold", "rules[0].kind", "not_allowed"),
+        ("rules.0.milestone", 4, "rules[0].milestone", "wrong_type"),
+        ("rules.0.refund", "maybe", "rules[0].refund", "not_allowed"),
+        ("rules.0.hold_days", 10**6, "rules[0].hold_days", "wrong_type"),
+        ("rules.0.text", "x" * 501, "rules[0].text", "wrong_type"),
+        ("rules.0.value", {}, "rules[0].value", "required"),
+        ("rules.0.value", {"fixed": "1", "percent": "1"}, "rules[0].value", "required"),
+        ("rules.0.value", {"fixed": 50}, "rules[0].value.fixed", "not_an_amount"),
+        ("rules.0.value", {"fixed": "-1"}, "rules[0].value.fixed", "not_an_amount"),
+        ("rules.0.value", {"fixed": "9" * 16}, "rules[0].value.fixed", "too_large"),
+        ("rules.2.value", {"percent": "10"}, "rules[2].value.of", "not_allowed"),
+        (
+            "rules.2.value",
+            {"percent": "101", "of": "deal_amount"},
+            "rules[2].value.percent",
+            "not_a_percentage",
+        ),
+        ("rules.3.value", {"fixed": "1"}, "rules[3].value", "not_allowed"),
+        ("rules.0.tiers", WORKED_EXAMPLE["rules"][2]["tiers"], "rules[0].tiers", "not_allowed"),
+        ("rules.2.tiers", 1, "rules[2].tiers", "wrong_type"),
+        ("rules.2.tiers.by", "revenue", "rules[2].tiers.by", "not_allowed"),
+        ("rules.2.tiers.steps", [], "rules[2].tiers.steps", "required"),
+        (
+            "rules.2.tiers.steps",
+            [{"from": n + 1, "percent": "1"} for n in range(21)],
+            "rules[2].tiers.steps",
+            "too_many",
+        ),
+        (
+            "rules.2.tiers.steps",
+            [{"from": 6, "percent": "12"}, {"from": 6, "percent": "13"}],
+            "rules[2].tiers.steps",
+            "not_ascending",
+        ),
+        (
+            "rules.2.tiers.steps",
+            [{"from": 0, "percent": "12"}],
+            "rules[2].tiers.steps[0].from",
+            "wrong_type",
+        ),
+        ("rules.1.when", {}, "rules[1].when", "required"),
+        ("rules.1.when", {"all": []}, "rules[1].when.all", "required"),
+        ("rules.1.when", {"all": [{}] * 21}, "rules[1].when.all", "too_many"),
+        (
+            "rules.1.when",
+            {"any": [{"field": "mood", "op": "gte", "value": "1"}]},
+            "rules[1].when.any[0].field",
+            "not_allowed",
+        ),
+        (
+            "rules.1.when",
+            {"all": [{"field": "deal_amount", "op": "like", "value": "1"}]},
+            "rules[1].when.all[0].op",
+            "not_allowed",
+        ),
+    ],
+)
+def test_each_mistake_is_named(path: str, value: Any, where: str, code: str) -> None:
+    assert code == refused(changed(path, value))[where]
+
+
+@pytest.mark.parametrize("definition", [None, [], "text", 5])
+def test_definition_must_be_an_object(definition: object) -> None:
+    assert "wrong_type" == refused(definition)["$"]
+
+
+def test_all_mistakes_come_at_once() -> None:
+    definition = changed("rules.0.kind", "gold")
+    definition["rules"][1]["kind"] = "silver"
+    assert {"rules[0].kind", "rules[1].kind"} <= set(refused(definition))
