@@ -48,5 +48,5 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
         "skipped": matured.skipped,
     }
     if any(outcome.values()):
-        _logger.info("swept", **outcome)
+        _logger.info("swept", extra=outcome)
     return outcome

@@ -30,9 +30,9 @@ _TARGET: Final = "DynamoDB_20120810."
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 _ATTEMPTS: Final = 3
-_CALL_SECONDS: Final = 1.2
+_CALL_SECONDS: Final = 0.7
 """No attempt begins later than this after the first; three calls fit into a request's 5 s."""
-_SOCKET_SECONDS: Final = 0.8
+_SOCKET_SECONDS: Final = 0.6
 _JITTER_SECONDS: Final = 0.05
 _MAX_ANSWER_BYTES: Final = 1_000_000
 """Twice the largest item."""
