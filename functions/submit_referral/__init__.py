@@ -1,0 +1,1 @@
+"""Public form intake: JSON and urlencoded forms in, referrals out."""
