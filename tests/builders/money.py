@@ -74,7 +74,7 @@ WORKED_EXAMPLE: dict[str, Any] = {
 }
 
 
-def worked_terms(**changes: Any) -> Terms:
+def worked_terms(**changes: Any) -> Terms:  # noqa: ANN401 - any value of a field
     """Return the terms of the worked example, with top-level changes."""
     return parse_terms({**WORKED_EXAMPLE, **changes}, currency="USD")
 
@@ -102,7 +102,7 @@ class Story:
     facts: list[Fact] = field(default_factory=list)
     _hours: count[int] = field(default_factory=lambda: count(1))
 
-    def submitted(self, **data: Any) -> Story:
+    def submitted(self, **data: Any) -> Story:  # noqa: ANN401 - any value of a field
         """Tell the submission and the pinned terms."""
         self.add(facts.SUBMITTED, "", data, at=self.start)
         shares = [{"partner_id": self.partner_id, "role": "introducer", "basis_points": 10_000}]
@@ -171,7 +171,7 @@ class Story:
         return self
 
 
-def referral(**changes: Any) -> Referral:
+def referral(**changes: Any) -> Referral:  # noqa: ANN401 - any value of a field
     """Return the head of the story's referral."""
     fields: dict[str, Any] = {
         "referral_id": "ref_1",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.domain.evaluation import Evaluation, evaluate
 from tests.builders.money import Story, parties, worked_terms
 
+if TYPE_CHECKING:
+    from shared.domain.facts import Fact
 
-def decide(facts: list[object]) -> Evaluation:
-    return evaluate(worked_terms(), facts, parties("ptr_1"))  # type: ignore[arg-type]
+
+def decide(facts: list[Fact]) -> Evaluation:
+    return evaluate(worked_terms(), facts, parties("ptr_1"))
 
 
 STORIES = {

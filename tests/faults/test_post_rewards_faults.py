@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +41,24 @@ FAULTS: dict[str, tuple[str, Callable[[], BaseException]]] = {
     "connect timeout": ("before", lambda: ConnectTimeoutError(endpoint_url="x")),
     "timeout after success": ("after", lambda: ReadTimeoutError(endpoint_url="x")),
 }
+
+
+def at_call(point: int, act: Callable[[], object]) -> Callable[..., None]:
+    """Return a hook that acts at the ``point``-th call, counted from 0, and then never again."""
+    seen = count()
+
+    def hook(*_call: object) -> None:
+        if next(seen) == point:
+            act()
+
+    return hook
+
+
+def raiser(make: Callable[[], BaseException]) -> Callable[[], None]:
+    def act() -> None:
+        raise make()
+
+    return act
 
 
 def prepared() -> tuple[Stored, Story]:
@@ -106,17 +127,9 @@ def test_fault_at_every_call_then_redelivery(
     place, make = FAULTS[kind]
     for point in range(calls):
         stored, story = prepare()
-        seen = iter(range(10**6))
-
-        def fault(*_: Any, seen: Any = seen, point: int = point, make: Any = make) -> None:
-            if next(seen) == point:
-                raise make()
-
-        getattr(stored.client, place)["*"] = fault
-        try:
+        getattr(stored.client, place)["*"] = at_call(point, raiser(make))
+        with suppress(Crash, GoodwordError):
             run(stored, story)
-        except (Crash, GoodwordError):
-            pass
         stored.client.before.clear()
         stored.client.after.clear()
         run(stored, story)
@@ -155,19 +168,7 @@ def interleaved(
     ends = []
     for point in range(len(clean.client.calls) - start):
         stored, story = prepare()
-        seen = iter(range(10**6))
-
-        def intrude(
-            *_: Any,
-            stored: Stored = stored,
-            story: Story = story,
-            seen: Any = seen,
-            at: int = point,
-        ) -> None:
-            if next(seen) == at:
-                second(stored, story)
-
-        stored.client.before["*"] = intrude
+        stored.client.before["*"] = at_call(point, partial(second, stored, story))
         first(stored, story)
         stored.client.before.clear()
         ends.append((stored, story))

@@ -23,7 +23,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stored]:
     monkeypatch.setenv(names.ENV_BOOKS_TABLE, BOOKS)
     monkeypatch.setenv(names.ENV_VAULT_TABLE, "test-vault")
     monkeypatch.setattr(module, "dynamodb_client", lambda: stored.client)
-    monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(module, "_pause", lambda _attempt: None)
     module._adapters.cache_clear()
     yield stored
     module._adapters.cache_clear()
