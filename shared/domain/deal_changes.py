@@ -78,9 +78,10 @@ class Content:
     def deals(self) -> list[str]:
         """Return the deals by the time of the first thing said, those that name referrals first."""
         named: dict[str, datetime] = {}
-        for part in (*self.keys, *self.changes):
-            known = named.get(part.deal_id)
-            named[part.deal_id] = min(known, part.occurred_at) if known else part.occurred_at
+        said = [(part.deal_id, part.occurred_at) for part in self.keys]
+        said += [(part.deal_id, part.occurred_at) for part in self.changes]
+        for deal_id, occurred_at in said:
+            named[deal_id] = min(named.get(deal_id, occurred_at), occurred_at)
         binding = {key.deal_id for key in self.keys}
         return sorted(named, key=lambda deal: (deal not in binding, named[deal], deal))
 

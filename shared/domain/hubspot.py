@@ -61,14 +61,14 @@ def _part(event: object, path: str) -> Change | ReferralKey | Reason | None:
     if not isinstance(event, Mapping):
         return Reason(path=path, code=deliveries.BAD_EVENT)
     kind = event.get("subscriptionType")
-    if kind in _PARKED_TYPES if isinstance(kind, str) else False:
+    if isinstance(kind, str) and kind in _PARKED_TYPES:
         return Reason(path=f"{path}.subscriptionType", code=deliveries.NOT_SUPPORTED_YET)
     if not _is_deal_change(event):
         return None
     name = event.get("propertyName")
-    if name != REFERRAL_PROPERTY and name not in _ATTRIBUTES:
+    if not isinstance(name, str) or (name != REFERRAL_PROPERTY and name not in _ATTRIBUTES):
         return None
-    return _property(event, str(name), path)
+    return _property(event, name, path)
 
 
 def _is_deal_change(event: Mapping[str, object]) -> bool:

@@ -47,13 +47,18 @@ def content_of(document: object, *, received_at: datetime, message_id: str) -> C
     """
     if not isinstance(document, Mapping):
         return _refused("", deliveries.BAD_EVENT)
-    kind = document.get("type")
-    if not isinstance(kind, str) or not kind:
-        return _refused("type", deliveries.BAD_EVENT)
+    kind = text_of(document.get("type"))
+    if kind == DEAL_UPDATED:
+        return _deal_updated(document, received_at, message_id)
     if kind in _LATER_TYPES:
         return _refused("type", deliveries.NOT_SUPPORTED_YET)
-    if kind != DEAL_UPDATED:
-        return Content()
+    # A type of which we know nothing does not concern us; one that is none is a mistake.
+    return Content() if kind else _refused("type", deliveries.BAD_EVENT)
+
+
+def _deal_updated(
+    document: Mapping[str, object], received_at: datetime, message_id: str
+) -> Content:
     deal = document.get("deal")
     if not isinstance(deal, Mapping):
         return _refused("deal", deliveries.BAD_EVENT)
@@ -94,17 +99,22 @@ def _moment(
 def _changes(
     deal: Mapping[str, object], deal_id: str, moment: _Moment
 ) -> tuple[tuple[Change, ...], tuple[Reason, ...]]:
+    given: list[tuple[str, str, str]] = []
+    if deal.get("stage") is not None:
+        given.append(("stage", deliveries.UNKNOWN_STAGE, text_of(deal.get("pipeline"))))
+    currency = deal.get("currency")
+    if deal.get("amount") is not None:
+        # A currency beside an amount belongs to the amount.
+        given.append(("amount", deliveries.BAD_AMOUNT, ""))
+    elif currency is not None:
+        given.append(("currency", deliveries.BAD_CURRENCY, ""))
+    if currency is not None and not text_of(currency):
+        return (), (Reason(path="deal.currency", code=deliveries.BAD_CURRENCY),)
     changes: list[Change] = []
     reasons: list[Reason] = []
-    pipeline = text_of(deal.get("pipeline"))
-    currency = deal.get("currency")
-    wrong = (("stage", deliveries.UNKNOWN_STAGE), ("amount", deliveries.BAD_AMOUNT))
-    for name, code in (*wrong, ("currency", deliveries.BAD_CURRENCY)):
-        value = deal.get(name)
-        if value is None or (name == "currency" and deal.get("amount") is not None):
-            continue  # a currency beside an amount belongs to the amount
-        text = text_of(value)
-        if not text or (name == "amount" and not isinstance(currency, str | None)):
+    for name, code, pipeline in given:
+        value = text_of(deal.get(name))
+        if not value:
             reasons.append(Reason(path=f"deal.{name}", code=code))
             continue
         changes.append(
@@ -112,12 +122,12 @@ def _changes(
                 deal_id=deal_id,
                 attribute=name,
                 name=name,
-                value=text,
+                value=value,
                 occurred_at=moment.occurred_at,
                 when=moment.when,
                 path=f"deal.{name}",
-                pipeline=pipeline if name == "stage" else "",
-                currency=str(currency or "") if name == "amount" else "",
+                pipeline=pipeline,
+                currency=text_of(currency) if name == "amount" else "",
                 approximate=moment.approximate,
             )
         )

@@ -225,14 +225,14 @@ class Desk:
     def hubspot(self, *events: object) -> str:
         """Receives one signed batch."""
         body = json.dumps(list(events)).encode()
-        return self.receive("src_hubspot", hubspot_request(body)).delivery_id
+        return self.receive("src_hubspot", hubspot_request(body, sent_at=self.now)).delivery_id
 
     def standard(self, document: object, message_id: str = "") -> str:
         """Receives one signed event."""
         body = json.dumps(document).encode()
         message_id = message_id or f"msg_{next(self._messages)}"
         return self.receive(
-            "src_standard", standard_request(body, message_id=message_id)
+            "src_standard", standard_request(body, message_id=message_id, sent_at=self.now)
         ).delivery_id
 
     def apply(self, delivery_id: str) -> Applied:
@@ -255,7 +255,7 @@ class Desk:
         """Returns what is known of a referral: kind and the telling part, in order."""
         found = []
         for row in sorted(self.rows(f"REF#{referral_id}"), key=lambda row: row.get("fact_id", "")):
-            if not row["sk"].startswith("FACT#"):
+            if row["pk"] != f"REF#{referral_id}" or not row["sk"].startswith("FACT#"):
                 continue
             data = row["data"]
             telling = data.get("stage") or data.get("amount") or data.get("currency")

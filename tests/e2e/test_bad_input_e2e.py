@@ -207,7 +207,7 @@ MANAGEMENT = [
     ("a duplicate key", "POST", "/partners", b'{"name":"a","name":"b"}', (400,)),
     ("invalid UTF-8", "POST", "/partners", b'{"na\xffme":1}', (400, 422)),
     ("an unknown field", "POST", "/partners",
-     b'{"name":"a","email":"a@b.example","kind":"advocate","status":"closed"}', (422,)),
+     b'{"name":"a","email":"a@b.example","kind":"advocate","paid":"1.00"}', (422,)),
     ("a wrong type", "POST", "/partners", b'{"name":5,"email":[],"kind":{}}', (422,)),
     ("a body over the limit", "POST", "/partners", b'{"name":"' + b"a" * 1_100_000 + b'"}', (413,)),
     ("no such programme", "GET", "/programs/prg_nothing", None, (404,)),

@@ -30,7 +30,7 @@ def test_the_landing_page_carries_the_click_into_the_form(pages: Pages) -> None:
     assert answer.status == 200
     assert 'action="/v1/programs/prg_demo/referrals"' in text
     assert 'name="click_id" value="tok&quot;en"' in text
-    assert 'name="code" value="demo"' in text
+    assert 'name="via" value="demo"' in text
     assert "other" not in text
 
 
@@ -55,10 +55,12 @@ def test_no_page_shows_the_management_key(pages: Pages) -> None:
 
 
 def test_tables_escape_and_show_money() -> None:
-    text = table([{"amount": {"amount": "1.00", "currency": "USD"}, "text": "<b>"}])
+    row = {"amount": {"amount": "1.00", "currency": "USD"}, "text": "<b>", "hidden": "x"}
 
-    assert "<td>1.00 USD</td>" in text
-    assert "&lt;b&gt;" in text
+    text = table([row], ("amount", "text"))
+
+    assert "<td>1.00 USD</td><td>&lt;b&gt;</td>" in text
+    assert "hidden" not in text
     assert cell(None) == ""
 
 

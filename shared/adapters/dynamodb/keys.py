@@ -29,7 +29,7 @@ books
     BOOK#<holder>#<prog>   <natural key>             movement
 vault
     PII#<subject>          PERSON                    names and addresses
-    DLV#<delivery>         BODY                      raw delivery
+    DLV#<delivery>         BODY, BODY#<part>         raw delivery          receiver, evaluation
 clicks
     <click id>                                       click
 """
@@ -126,9 +126,16 @@ def deal_binding(source_id: str, deal_id: str) -> Key:
     return f"DEAL#{source_id}#{deal_id}", "BINDING"
 
 
-def parked_delivery(source_id: str, deal_id: str, delivery_id: str) -> Key:
-    """Locate the marker of a delivery that waits for a deal's binding."""
-    return f"DEAL#{source_id}#{deal_id}", f"PARKED#{delivery_id}"
+def parked_delivery(source_id: str, deal_id: str, delivery_id: str, *, names_referral: bool) -> Key:
+    """Locate the marker of a delivery that waits for a deal; those that could bind it first."""
+    group, marker = parked_deliveries(source_id, deal_id, names_referral=names_referral)
+    return group, f"{marker}{delivery_id}"
+
+
+def parked_deliveries(source_id: str, deal_id: str, *, names_referral: bool | None = None) -> Key:
+    """Return the partition and the common beginning of the markers of a deal."""
+    group = "" if names_referral is None else "0#" if names_referral else "1#"
+    return f"DEAL#{source_id}#{deal_id}", f"PARKED#{group}"
 
 
 def delivery(delivery_id: str) -> Key:
@@ -136,9 +143,9 @@ def delivery(delivery_id: str) -> Key:
     return f"{names.DELIVERY_PREFIX}{delivery_id}", META
 
 
-def delivery_body(delivery_id: str) -> Key:
-    """Locate the raw bytes of a delivery, in the vault."""
-    return f"{names.DELIVERY_PREFIX}{delivery_id}", "BODY"
+def delivery_body(delivery_id: str, part: int = 0) -> Key:
+    """Locate the raw bytes of a delivery, in the vault; large ones are kept in several parts."""
+    return f"{names.DELIVERY_PREFIX}{delivery_id}", f"BODY#{part}" if part else "BODY"
 
 
 def message(source_id: str, message_id: str) -> Key:

@@ -189,7 +189,11 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     from functions.manage_program.services import Services, ready_secret  # noqa: PLC0415
 
     clock = [NOW]
-    store = MemoryDynamo(now=lambda: clock[0].timestamp())
+
+    def seconds() -> float:
+        return clock[0].timestamp()
+
+    store = MemoryDynamo(now=seconds)
     reads: list[str] = []
 
     def server_secret() -> bytes:

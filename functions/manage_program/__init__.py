@@ -1,0 +1,1 @@
+"""The management API: programmes, terms, partners, links, sources, reviews and figures."""

@@ -1,0 +1,66 @@
+"""Routes of parked deliveries: what waits for a mapping or a binding, and its replay.
+
+What is shown names places and reasons, never the content of a delivery.
+"""
+
+from functions.manage_program import paging, views
+from functions.manage_program.calls import Answer, Call
+from shared.adapters.dynamodb.deliveries import Deliveries, parked
+from shared.domain.deliveries import PARKED, Delivery
+from shared.domain.errors import NotFoundError, StaleVersionError, invalid
+from shared.usecases.apply_delivery import replay_delivery
+
+
+def page(call: Call) -> Answer:
+    """List a programme's parked deliveries, newest first."""
+    query = call.query("state", "program_id", *paging.PAGING)
+    if query.get("state", PARKED) != PARKED:
+        raise invalid("state", "not_allowed", "only parked deliveries are listed")
+    if "program_id" not in query:
+        raise invalid("program_id", "required", "give program_id")
+    found, after = parked(
+        call.services.client,
+        call.services.core,
+        query["program_id"],
+        limit=paging.limit_of(query),
+        before=paging.after_of(call, query),
+    )
+    return paging.listed(call, query, [_view(delivery) for delivery in found], after)
+
+
+def replay(call: Call) -> Answer:
+    """Ask for a delivery to be applied again, after its mapping was mended."""
+    delivery_id = call.id_of("delivery_id")
+    store = Deliveries(
+        client=call.services.client, core=call.services.core, vault=call.services.vault
+    )
+    try:
+        delivery = replay_delivery(
+            store,
+            delivery_id,
+            now=call.now,
+            new_id=call.new_id,
+            correlation_id=call.request_id,
+        )
+    except StaleVersionError:
+        # An earlier run of this very request has announced it.
+        known = store.delivery(delivery_id)
+        if known is None:
+            raise NotFoundError from None
+        delivery = known
+    return Answer(status=202, body=_view(delivery))
+
+
+def _view(delivery: Delivery) -> views.Json:
+    return {
+        "id": delivery.delivery_id,
+        "source_id": delivery.source_id,
+        "program_id": delivery.program_id,
+        "kind": delivery.kind,
+        "message_id": delivery.message_id or None,
+        "received_at": views.time_of(delivery.received_at),
+        "size": delivery.size,
+        "digest": delivery.digest,
+        "state": delivery.state,
+        "reasons": [{"path": reason.path, "code": reason.code} for reason in delivery.reasons],
+    }

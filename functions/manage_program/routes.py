@@ -1,0 +1,58 @@
+"""All routes of the management API and the scope that each one demands.
+
+Whatever is not listed does not exist, and a route can't be listed without a scope.
+"""
+
+from typing import Final
+
+from functions.manage_program import (
+    api_keys,
+    deliveries,
+    links,
+    partners,
+    programs,
+    referrals,
+    rewards,
+    sources,
+)
+from functions.manage_program.calls import Route, Run
+from shared.domain import access
+
+PREFIX: Final = "/v1/manage"
+
+
+_TABLE: Final[tuple[tuple[str, str, str, Run], ...]] = (
+    ("POST", "/programs", access.PROGRAMS, programs.create),
+    ("GET", "/programs", access.READ, programs.page),
+    ("GET", "/programs/<program_id>", access.READ, programs.show),
+    ("PATCH", "/programs/<program_id>", access.PROGRAMS, programs.change),
+    ("POST", "/programs/<program_id>/terms", access.PROGRAMS, programs.publish),
+    ("GET", "/programs/<program_id>/terms", access.READ, programs.versions),
+    ("GET", "/programs/<program_id>/terms/<version>", access.READ, programs.version),
+    ("POST", "/partners", access.PARTNERS, partners.create),
+    ("GET", "/partners", access.READ, partners.page),
+    ("GET", "/partners/<partner_id>", access.READ, partners.show),
+    ("PATCH", "/partners/<partner_id>", access.PARTNERS, partners.change),
+    ("POST", "/enrolments", access.PARTNERS, partners.enrol_partner),
+    ("POST", "/links", access.LINKS, links.create),
+    ("GET", "/links", access.READ, links.page),
+    ("POST", "/sources", access.SOURCES, sources.create),
+    ("GET", "/sources", access.READ, sources.page),
+    ("GET", "/referrals", access.READ, referrals.page),
+    ("GET", "/referrals/<referral_id>", access.READ, referrals.show),
+    ("POST", "/referrals/<referral_id>/review", access.REFERRALS, referrals.review),
+    ("GET", "/referrals/<referral_id>/explanation", access.READ, referrals.explanation),
+    ("GET", "/rewards", access.READ, rewards.rewards),
+    ("GET", "/movements", access.READ, rewards.movements),
+    ("GET", "/balances", access.READ, rewards.balances),
+    ("GET", "/deliveries", access.READ, deliveries.page),
+    ("POST", "/deliveries/<delivery_id>/replay", access.SOURCES, deliveries.replay),
+    ("POST", "/keys", access.KEYS, api_keys.create),
+    ("GET", "/keys", access.KEYS, api_keys.page),
+    ("DELETE", "/keys/<key_id>", access.KEYS, api_keys.revoke),
+)
+
+ROUTES: Final = tuple(
+    Route(method=method, pattern=pattern, scope=scope, run=run)
+    for method, pattern, scope, run in _TABLE
+)

@@ -1,0 +1,1 @@
+"""CRM and billing deliveries: verify, store, answer."""

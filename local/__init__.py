@@ -1,0 +1,1 @@
+"""The embedded default: the same template as in AWS, on one machine."""

@@ -1,0 +1,375 @@
+"""Apply a delivery: bind its deals to referrals, turn its changes into facts, park the rest.
+
+It can be stopped and started again at any point, run twice, and run beside itself: facts and
+bindings are written once under conditions, a delivery is parked only while its deal is unbound,
+and whoever finds a deal bound looks for what waited for it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from shared.domain import deliveries, facts, hubspot, signatures, standard_webhooks
+from shared.domain.deal_changes import Content, ReferralKey, facts_of, mirror
+from shared.domain.deliveries import Binding, Delivery, Parse, Reason
+from shared.domain.errors import MalformedError, NotFoundError, StaleVersionError
+from shared.domain.events import DELIVERY_RECEIVED, FACTS_CHANGED, Event
+from shared.domain.facts import Fact
+from shared.domain.referrals import Referral
+from shared.domain.sources import Source
+from shared.ports import DeliveryStore, NewId
+from shared.usecases.find_referral import Found, find_referral
+
+TRIES: Final = 5
+MAX_AT_ONCE: Final = 50
+"""Deliveries that one run applies; an event asks for the rest."""
+
+_FACTS_AT_ONCE: Final = 90
+_MAX_RETRIED: Final = 10
+_MAX_RUNS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What came of it.
+
+    ``state`` and ``reasons`` are the delivery's. ``referral_ids`` and ``new_facts`` cover all
+    deliveries that the run applied, as many as ``deliveries``.
+    """
+
+    delivery_id: str
+    state: str
+    reasons: tuple[Reason, ...]
+    referral_ids: tuple[str, ...]
+    new_facts: int
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    store: DeliveryStore
+    parse: Parse
+    now: datetime
+    new_id: NewId
+    hops: int
+    correlation_id: str
+    causation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One delivery, read and understood."""
+
+    source: Source
+    delivery: Delivery
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deal:
+    """What came of one deal. Without a referral it is unbound."""
+
+    referral_id: str | None
+    reasons: tuple[Reason, ...] = ()
+    new_facts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    delivery: Delivery
+    deals: Mapping[str, _Deal] = field(default_factory=dict)
+
+
+def apply_delivery(
+    store: DeliveryStore,
+    delivery_id: str,
+    *,
+    parse: Parse,
+    now: datetime,
+    new_id: NewId,
+    hops: int,
+    correlation_id: str,
+    causation_id: str = "",
+) -> Applied:
+    """Apply a stored delivery, and every other one that waited for a deal that it names.
+
+    ``hops`` is that of the event being handled. ``FactsChanged`` is stored for each referral
+    that got new facts.
+
+    Raises:
+        NotFoundError: when there is no such delivery, or its source is gone.
+        StaleVersionError: when others kept writing first; try the whole again.
+        UnavailableError: when the store does not answer; try the whole again.
+    """
+    run = _Run(
+        store=store,
+        parse=parse,
+        now=now,
+        new_id=new_id,
+        hops=hops,
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+    )
+    history: list[_Outcome] = []
+    runs: Counter[str] = Counter()
+    finders: dict[str, str] = {}
+    queue = {delivery_id: ""}
+    while queue and len(history) < MAX_AT_ONCE:
+        current = next(iter(queue))
+        del queue[current]
+        runs[current] += 1
+        history.append(_apply_one(run, current))
+        for other, deal in _others(run, history[-1], runs).items():
+            finders.setdefault(deal, current)
+            queue.setdefault(other, deal)
+    for unfinished in sorted({finders[deal] for deal in queue.values() if deal}):
+        # Applying it again finds what still waits for its deals.
+        store.announce(_received(run, history[0].delivery, unfinished), now=now)
+    return _applied(history, delivery_id)
+
+
+def replay_delivery(
+    store: DeliveryStore,
+    delivery_id: str,
+    *,
+    now: datetime,
+    new_id: NewId,
+    correlation_id: str,
+) -> Delivery:
+    """Ask for a delivery to be applied again, say after a stage map was mended.
+
+    Raises:
+        NotFoundError: when there is no such delivery.
+        UnavailableError: when the store does not answer.
+    """
+    delivery = store.delivery(delivery_id)
+    if delivery is None:
+        raise NotFoundError
+    event = Event(
+        event_id=new_id("evt"),
+        name=DELIVERY_RECEIVED,
+        occurred_at=now,
+        program_id=delivery.program_id,
+        aggregate_type="delivery",
+        aggregate_id=delivery_id,
+        aggregate_version=delivery.version,
+        correlation_id=correlation_id,
+        causation_id="",
+        hops=0,
+        data={"delivery_id": delivery_id, "source_id": delivery.source_id},
+    )
+    store.announce(event, now=now)
+    return delivery
+
+
+def _others(run: _Run, outcome: _Outcome, runs: Mapping[str, int]) -> dict[str, str]:
+    """Return what waits for a deal that is bound now, by delivery, or may bind one that is not.
+
+    With the latter comes no deal. A delivery that was applied in vain before its deal was bound
+    is applied a second time.
+    """
+    source_id = outcome.delivery.source_id
+    found: dict[str, str] = {}
+    for deal_id, deal in outcome.deals.items():
+        for other in run.store.waiting(source_id, deal_id, limit=MAX_AT_ONCE):
+            before = runs[other.delivery_id]
+            if deal.referral_id and before < _MAX_RUNS:
+                found[other.delivery_id] = f"{source_id} {deal_id}"
+            elif other.names_referral and not before and len(found) < _MAX_RETRIED:
+                found.setdefault(other.delivery_id, "")
+    return found
+
+
+def _applied(history: Sequence[_Outcome], delivery_id: str) -> Applied:
+    deals = [deal for outcome in history for deal in outcome.deals.values()]
+    own = [outcome.delivery for outcome in history if outcome.delivery.delivery_id == delivery_id]
+    return Applied(
+        delivery_id=delivery_id,
+        state=own[-1].state,
+        reasons=own[-1].reasons,
+        referral_ids=tuple(sorted({deal.referral_id for deal in deals if deal.referral_id})),
+        new_facts=sum(deal.new_facts for deal in deals),
+        deliveries=len({outcome.delivery.delivery_id for outcome in history}),
+    )
+
+
+def _apply_one(run: _Run, delivery_id: str) -> _Outcome:
+    for _ in range(TRIES - 1):
+        try:
+            return _attempt(run, delivery_id)
+        except StaleVersionError:
+            continue
+    return _attempt(run, delivery_id)
+
+
+def _attempt(run: _Run, delivery_id: str) -> _Outcome:
+    delivery = run.store.delivery(delivery_id)
+    source = run.store.source(delivery.source_id) if delivery else None
+    if delivery is None or source is None:
+        raise NotFoundError
+    body = run.store.body(delivery)
+    if body is None:
+        return _without_body(run, delivery)
+    content = _content(run, delivery, body)
+    job = _Job(source=source, delivery=delivery, content=content)
+    deals = {deal_id: _apply_deal(run, job, deal_id) for deal_id in content.deals()}
+    reasons = [*content.reasons, *(reason for deal in deals.values() for reason in deal.reasons)]
+    state = deliveries.APPLIED if deals else deliveries.IGNORED
+    after = replace(
+        delivery,
+        state=deliveries.PARKED if reasons else state,
+        reasons=deliveries.bounded(reasons),
+    )
+    if after != delivery or reasons:
+        named = {key.deal_id for key in content.keys}
+        was_parked = delivery.state == deliveries.PARKED
+        run.store.settle(
+            delivery,
+            after,
+            unbound={deal: deal in named for deal in deals if not deals[deal].referral_id},
+            bound=[deal for deal in deals if deals[deal].referral_id] if was_parked else [],
+            has_body=True,
+        )
+    return _Outcome(delivery=after, deals=deals)
+
+
+def _without_body(run: _Run, delivery: Delivery) -> _Outcome:
+    """Say so if something is still to be done; what was applied needs its bytes no more."""
+    if delivery.state in (deliveries.APPLIED, deliveries.IGNORED):
+        return _Outcome(delivery=delivery)
+    reason = Reason(path="", code=deliveries.BODY_MISSING)
+    after = replace(delivery, state=deliveries.PARKED, reasons=(reason,))
+    if after != delivery:
+        run.store.settle(delivery, after, unbound={}, bound=[], has_body=False)
+    return _Outcome(delivery=after)
+
+
+def _content(run: _Run, delivery: Delivery, body: bytes) -> Content:
+    try:
+        document = run.parse(body)
+    except MalformedError:
+        return Content(reasons=(Reason(path="", code=deliveries.MALFORMED_BODY),))
+    if delivery.kind == signatures.HUBSPOT:
+        return hubspot.content_of(document)
+    return standard_webhooks.content_of(
+        document, received_at=delivery.received_at, message_id=delivery.message_id
+    )
+
+
+def _apply_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
+    for _ in range(TRIES - 1):
+        try:
+            return _attempt_deal(run, job, deal_id)
+        except StaleVersionError:
+            continue
+    return _attempt_deal(run, job, deal_id)
+
+
+def _attempt_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
+    source = job.source
+    key = job.content.key_of(deal_id)
+    binding = run.store.binding(source.source_id, deal_id)
+    if binding is None:
+        found = _candidate(run, source, key)
+        if found.referral is None or key is None:
+            path = key.path if key else ""
+            return _Deal(referral_id=None, reasons=(Reason(path=path, code=found.reason),))
+        new = Binding(
+            source_id=source.source_id,
+            deal_id=deal_id,
+            referral_id=found.referral.referral_id,
+            evidence=found.evidence,
+            evidence_digest=key.digest,
+            bound_at=run.now,
+        )
+        return _append(run, job, found.referral, new, bind=True)
+    head = run.store.referral(binding.referral_id)
+    if head is None:
+        raise NotFoundError
+    done = _append(run, job, head, binding, bind=False)
+    if key and not _agrees(run, source, key, binding, head):
+        other = Reason(path=key.path, code=deliveries.DEAL_BOUND_TO_OTHER_REFERRAL)
+        return replace(done, reasons=(*done.reasons, other))
+    return done
+
+
+def _candidate(run: _Run, source: Source, key: ReferralKey | None) -> Found:
+    """Return the referral that an unbound deal can be bound to."""
+    if key is None:
+        return Found(reason=deliveries.DEAL_NOT_BOUND)
+    found = find_referral(run.store, key, source.program_id)
+    if found.referral and found.referral.deal_id:
+        return Found(reason=deliveries.REFERRAL_HAS_OTHER_DEAL)
+    return found
+
+
+def _agrees(run: _Run, source: Source, key: ReferralKey, binding: Binding, head: Referral) -> bool:
+    """Tell whether a key names the referral that the deal is bound to."""
+    if key.digest == binding.evidence_digest or (key.code and key.code == head.link_code):
+        return True
+    found = find_referral(run.store, key, source.program_id)
+    return found.referral is not None and found.referral.referral_id == head.referral_id
+
+
+def _append(run: _Run, job: _Job, head: Referral, binding: Binding, *, bind: bool) -> _Deal:
+    """Write the facts of one deal that are not there yet, and the binding if it is new."""
+    known = list(run.store.facts(head.referral_id))
+    known_ids = {fact.fact_id for fact in known}
+    changes = job.content.changes_of(binding.deal_id)
+    made, reasons = facts_of(changes, job.source, job.delivery.received_at)
+    new = {fact.fact_id: fact for _, fact in made if fact.fact_id not in known_ids}
+    if len(known) + len(new) > facts.MAX_FACTS:
+        paths = [change.path for change, fact in made if fact.fact_id in new]
+        reasons += [Reason(path=path, code=deliveries.TOO_MANY_FACTS) for path in paths]
+        new = {}
+    missing = list(new.values())
+    chunks = [
+        missing[start : start + _FACTS_AT_ONCE] for start in range(0, len(missing), _FACTS_AT_ONCE)
+    ]
+    for chunk in chunks or ([[]] if bind else []):
+        known += chunk
+        head = replace(
+            head,
+            source_id=binding.source_id,
+            deal_id=binding.deal_id,
+            deal=mirror(known, binding.source_id, binding.deal_id),
+            version=head.version + 1,
+        )
+        event = _changed(run, job.delivery, head, chunk) if chunk else None
+        run.store.append_facts(head, chunk, event, binding=binding if bind else None, now=run.now)
+        bind = False
+    return _Deal(referral_id=head.referral_id, reasons=tuple(reasons), new_facts=len(missing))
+
+
+def _changed(run: _Run, delivery: Delivery, head: Referral, new: list[Fact]) -> Event:
+    return Event(
+        event_id=run.new_id("evt"),
+        name=FACTS_CHANGED,
+        occurred_at=run.now,
+        program_id=delivery.program_id,
+        aggregate_type="referral",
+        aggregate_id=head.referral_id,
+        aggregate_version=head.version,
+        correlation_id=run.correlation_id,
+        causation_id=run.causation_id,
+        hops=run.hops + 1,
+        data={"referral_id": head.referral_id, "kinds": sorted({fact.kind for fact in new})},
+    )
+
+
+def _received(run: _Run, near: Delivery, delivery_id: str) -> Event:
+    return Event(
+        event_id=run.new_id("evt"),
+        name=DELIVERY_RECEIVED,
+        occurred_at=run.now,
+        program_id=near.program_id,
+        aggregate_type="delivery",
+        aggregate_id=delivery_id,
+        aggregate_version=1,
+        correlation_id=run.correlation_id,
+        causation_id=run.causation_id,
+        hops=run.hops + 1,
+        data={"delivery_id": delivery_id, "source_id": near.source_id},
+    )
