@@ -11,7 +11,7 @@ from shared.domain.errors import UnavailableError
 
 
 class Secrets:
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Any) -> None:  # noqa: ANN401
         self.answer = answer
         self.asked: list[str] = []
 
@@ -41,7 +41,7 @@ def test_the_secret_comes_from_its_document() -> None:
         EndpointConnectionError(endpoint_url="https://secrets.example"),
     ],
 )
-def test_anything_else_is_unavailable_and_tells_nothing(answer: Any) -> None:
+def test_anything_else_is_unavailable_and_tells_nothing(answer: Any) -> None:  # noqa: ANN401
     with pytest.raises(UnavailableError) as caught:
         root_secret(Secrets(answer), "admin")  # type: ignore[arg-type]
 

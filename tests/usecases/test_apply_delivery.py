@@ -848,6 +848,46 @@ def test_two_bindings_of_one_code_at_the_same_time_have_one_winner() -> None:
     assert calls > 4
 
 
+def test_two_referrals_for_one_deal_at_the_same_time_have_one_winner() -> None:
+    calls = 0
+    while True:
+        desk = Desk()
+        first = desk.hubspot(change("goodword_referral", "ref_1"))
+        second = desk.hubspot(change("goodword_referral", "ref_2"))
+        fired = _interrupt(desk, calls, lambda desk=desk, second=second: desk.apply(second))
+        desk.apply(first)
+        if not fired:
+            break
+        calls += 1
+
+        bound = [row["referral_id"] for row in desk.rows("DEAL#") if row["sk"] == "BINDING"]
+        assert bound == [f"ref_{n}" for n in (1, 2) if head(desk, f"ref_{n}")["deal_id"]]
+        assert len(bound) == 1
+    assert calls > 4
+
+
+def test_what_was_mended_meanwhile_is_not_called_parked_again() -> None:
+    mended = StageMap(stages=(Stage(stage="signed", rank=5, outcome="won", milestone="won"),))
+    calls = 0
+    while True:
+        desk = Desk()
+        delivery_id = desk.hubspot(STORY[0], change("dealstage", "signed"))
+
+        def mend(desk: Desk = desk, delivery_id: str = delivery_id) -> None:
+            desk.put(keys.source("src_hubspot"), _source_row(stage_map=mended))
+            desk.apply(delivery_id)
+
+        fired = _interrupt(desk, calls, mend)
+        desk.apply(delivery_id)
+        if not fired:
+            break
+        calls += 1
+
+        assert {"applied"} == {row["state"] for row in desk.rows("DLV#")}, calls
+        assert desk.facts() == [("stage_entered", "signed")]
+    assert calls > 4
+
+
 def _interrupt(desk: Desk, after_calls: int, other: Any) -> list[int]:  # noqa: ANN401 - a callable
     """Runs ``other`` before the call with this number; what it fills tells whether it did."""
     fired: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -52,10 +53,7 @@ HEADERS = st.fixed_dictionaries(
 def test_any_request_answers_below_500(
     api: Api, route: Any, part: str, query: str, body: object, headers: dict[str, str]
 ) -> None:
-    path = route.pattern
-    while "<" in path:
-        before, _, rest = path.partition("<")
-        path = before + part + rest.partition(">")[2]
+    path = re.sub(r"<[^>]*>", lambda _: part, route.pattern)
 
     reply = api.send(route.method, path, body, query=query, headers=headers)
 
