@@ -6,7 +6,7 @@ twice, late or out of order is the same fact.
 Kinds and their data (all values are strings, integers, booleans, lists and objects of them):
 
 =================  ==============================================================================
-submitted          {}
+submitted          review? (where the review begins, if not at ``submitted``)
 terms_pinned       version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
                    touch_at?, attributes {name: value}
 review_decided     decision, state, actor, reason

@@ -185,8 +185,12 @@ def _first_facts(referral: Referral, found: Attribution, now: datetime) -> tuple
         pinned |= {"partner_id": referral.partner_id, "link_code": referral.link_code}
     if referral.touch_at:
         pinned["touch_at"] = referral.touch_at.isoformat()
+    # A referral that starts in quarantine earns nothing until a person decides otherwise.
+    submitted: dict[str, object] = (
+        {"review": referral.review} if referral.review != referrals.SUBMITTED else {}
+    )
     return (
-        _fact(referral, facts.SUBMITTED, {}, now),
+        _fact(referral, facts.SUBMITTED, submitted, now),
         _fact(referral, facts.TERMS_PINNED, pinned, now),
     )
 

@@ -143,6 +143,8 @@ def test_a_trapped_form_looks_received_and_is_quarantined(world: World) -> None:
         head.attribution,
     )
     assert QUARANTINED == received.outcome
+    told = [row["data"] for row in world.rows("REF#") if row.get("kind") == "submitted"]
+    assert [{"review": "spam"}] == told
     for prefix in ("LEAD#", "TOUCH#", "OUT#"):
         assert [] == world.rows(prefix)
     assert world.row(keys.person(head.lead_id), VAULT) is not None
