@@ -142,7 +142,8 @@ def test_a_key_does_not_revoke_one_that_reaches_further(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scopes", "path"), [([], "scopes"), (["nothing"], "scopes[0]"), ("read", "scopes")]
+    ("scopes", "path"),
+    [([], "scopes"), ([1], "scopes[0]"), (["nothing"], "scopes[0]"), ("read", "scopes")],
 )
 def test_bad_scopes_are_refused(api: Api, scopes: object, path: str) -> None:
     reply = api.send("POST", "/keys", {"principal": "Grace", "scopes": scopes})
