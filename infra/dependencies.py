@@ -27,6 +27,7 @@ DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "email_validator": "email-validator",
     "pydantic": "pydantic",
     "pydantic_core": "pydantic-core",
+    "tzdata": "tzdata",
     "yaml": "pyyaml",
 }
 """Import name -> what ``requirements/lambda.txt`` calls it."""

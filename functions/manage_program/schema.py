@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
+import tzdata  # noqa: F401 - the zones that zoneinfo reads where the image has none
 from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
