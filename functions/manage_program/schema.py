@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
-import tzdata  # noqa: F401 - the zones that zoneinfo reads where the image has none
+# The zones that zoneinfo reads where the image has none.
+import tzdata  # type: ignore[import-untyped] # noqa: F401
 from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
