@@ -25,6 +25,7 @@ def build(app: App, settings: Settings, package_of: Callable[[str], Path]) -> Go
     stack = GoodwordStack(app, settings=settings, package_of=package_of)
     Tags.of(stack).add("application", "goodword")
     Tags.of(stack).add("stage", settings.stage)
+    nag.accept_known_findings(stack)
     nag.check(app)
     return stack
 

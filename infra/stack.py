@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import CfnOutput, Stack
 
-from infra import nag
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.catalogue import EVALUATE_REWARD, FUNCTIONS, MATURE_REWARDS, PUBLISH_EVENTS
@@ -62,7 +61,6 @@ class GoodwordStack(Stack):
         if settings.alarms or settings.alarm_email:
             Alarms(self, settings=settings, dead_letter_queues=self.events.dead_letter_queues)
         self._outputs()
-        nag.accept_known_findings(self)
 
     @property
     def publisher(self) -> Function:
