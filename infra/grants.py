@@ -150,7 +150,10 @@ class Grants:
     def _append_to_books(self) -> list[iam.PolicyStatement]:
         """Rows are added inside a transaction with the balances, or not at all."""
         append = _items(self.tables.books, "dynamodb:PutItem")
-        append.add_condition("StringEquals", {"dynamodb:EnclosingOperation": "TransactWriteItems"})
+        # The key has several values, so it needs a set operator.
+        append.add_condition(
+            "ForAnyValue:StringEquals", {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}
+        )
         return [append, _items(self.tables.books, "dynamodb:GetItem", "dynamodb:Query")]
 
 

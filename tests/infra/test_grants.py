@@ -103,9 +103,8 @@ def test_the_books_grow_inside_transactions_only(template: Template, function: s
     assert (function in {"evaluate_reward", "mature_rewards"}) == bool(writes)
     for statement in writes:
         assert ["dynamodb:PutItem"] == statement["Action"]
-        assert {"StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"}} == statement[
-            "Condition"
-        ]
+        inside = {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}
+        assert {"ForAnyValue:StringEquals": inside} == statement["Condition"]
 
 
 def test_the_redirect_reads_links_and_its_keyring_and_adds_clicks(template: Template) -> None:
