@@ -117,7 +117,10 @@ MANAGE_PROGRAM = FunctionSpec(
         names.ENV_SECRETS_KEY,
         names.ENV_ADMIN_SECRET,
     ),
-    routes=("ANY /v1/manage/{proxy+}",),
+    routes=(
+        "ANY /v1/manage/{proxy+}",
+        "GET /v1/programs/{program_id}/rewards-table",
+    ),
 )
 
 FUNCTIONS = (

@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 # Only for the type checker, so that a function loads no more of the domain than it uses.
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from shared.domain.access import ApiKey
-    from shared.domain.aggregate import Aggregate, Standing
+    from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
+    from shared.domain.caps import NeededAllowance
     from shared.domain.attribution import Attribution
-    from shared.domain.books import Book
+    from shared.domain.books import Book, Movement
     from shared.domain.click_tokens import Keyring
-    from shared.domain.deliveries import Binding, Delivery, Waiting
-    from shared.domain.evaluation import TraceLine
+    from shared.domain.deliveries import Awaited, Awaiting, Binding, Delivery, Waiting
+    from shared.domain.verdicts import TraceLine
     from shared.domain.events import Event
     from shared.domain.facts import Fact
+    from shared.domain.fulfilments import Fulfilment
+    from shared.domain.fx_rates import FxRate
     from shared.domain.leads import Lead
     from shared.domain.links import Link
     from shared.domain.outgoing import Outcome, Outgoing
     from shared.domain.partners import Enrolment, Partner
     from shared.domain.posting import Posting
     from shared.domain.programs import Program, PublishedTerms
+    from shared.domain.proposals import Proposal
     from shared.domain.referrals import Referral
+    from shared.domain.rewards import Reward
     from shared.domain.sources import Source
     from shared.domain.terms import Terms
 
@@ -88,10 +93,17 @@ class IntakeStore(ReceiptSecrets, Protocol):
 
 
 class Ledger(Protocol):
-    """Referrals, their rewards and the books. Every read but ``due`` is consistent."""
+    """Referrals, partners' files and the books. Every read but ``due`` is consistent.
+
+    Every write demands that its guard, and each book and counter that it moves, is still as it
+    was read.
+    """
 
     def load(self, referral_id: str) -> Aggregate | None:
         """Return a referral with its facts, rewards and trace."""
+
+    def load_partner(self, partner_id: str, program_id: str) -> PartnerFile | None:
+        """Return an enrolled partner's standing with the rewards that depend on it."""
 
     def terms(self, program_id: str, version: int) -> Terms:
         """Return a published version of a programme's terms."""
@@ -100,38 +112,65 @@ class Ledger(Protocol):
         """Return a holder's book; one that nothing was posted to yet is empty."""
 
     def standing(self, partner_id: str, program_id: str) -> Standing:
-        """Return what counts for a partner's tiers."""
+        """Return what a partner's referrals add up to."""
 
-    def pin_standing(
+    def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
+        """Return (rate, its date): the programme's newest rate not after ``on``."""
+
+    def cap_used(self, program_id: str, need: NeededAllowance) -> tuple[int, int]:
+        """Return (minor units taken, version) of the cap that an allowance is wanted under."""
+
+    def contribute(
         self,
         before: Referral,
-        after: Referral,
+        counting: Mapping[str, int],
+        *,
         standing: Standing,
-        counted: Standing,
-        position: Fact | None,
+        sums: Mapping[str, int],
+        positions: Sequence[Fact],
+        event: Event | None,
+        now: datetime,
     ) -> None:
-        """Store the new count and the referral's position, all or nothing.
+        """Store what the referral adds to its partner's sums, with pinned positions.
 
         Raises:
             StaleVersionError: when the referral or the standing is not as it was read.
+        """
+
+    def pin(self, referral: Referral, facts: Sequence[Fact]) -> None:
+        """Store facts that must stay decided.
+
+        Raises:
+            StaleVersionError: when the referral is not as it was read.
+        """
+
+    def pin_allowance(
+        self, referral: Referral, need: NeededAllowance, fact: Fact, *, used: int, version: int
+    ) -> None:
+        """Store an allowance and what is taken of its cap now.
+
+        Raises:
+            StaleVersionError: when the referral or the cap is not as it was read.
         """
 
     def post(self, posting: Posting) -> None:
         """Store one effect, all or nothing.
 
         Raises:
-            StaleVersionError: when the referral or a book is not as it was read.
+            StaleVersionError: when the guard or a book is not as it was read.
         """
 
-    def explain(self, referral: Referral, lines: Sequence[TraceLine]) -> None:
-        """Store trace lines that explain a referral at this version.
+    def explain(
+        self, guard: Guard, lines: Sequence[TraceLine], gone: Sequence[TraceLine] = ()
+    ) -> None:
+        """Store trace lines that explain a guard at this version, and drop those that went.
 
         Raises:
-            StaleVersionError: when the referral is not as it was read.
+            StaleVersionError: when the guard is not as it was read.
         """
 
-    def due(self, now: datetime, limit: int) -> Iterator[tuple[str, str]]:
-        """Yield (referral id, reward id) of rewards with a hold that seems to be over."""
+    def due(self, now: datetime, limit: int) -> Iterator[tuple[str, str, str, str]]:
+        """Yield (scope, subject id, programme, reward id) of rewards that seem to be due."""
 
 
 # Management. ``mark`` names the request: a row that carries it was stored by an earlier run of
@@ -155,6 +194,16 @@ class ProgramStore(Protocol):
 
     def published_by_request(self, program_id: str, mark: str) -> PublishedTerms | None:
         """Return what an earlier run of this request published."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return one published version."""
+
+
+class RateStore(Protocol):
+    """Dated exchange rates."""
+
+    def add_rate(self, rate: FxRate, *, mark: str) -> FxRate:
+        """Store a rate; ``rate_exists`` if the day has one."""
 
 
 class PartnerStore(Protocol):
@@ -225,6 +274,43 @@ class ReviewStore(Protocol):
         """Write head, fact and event together, unless somebody wrote since ``version``."""
 
 
+class HandStore(Protocol):
+    """Referrals as those who state facts by hand need them. Every read is consistent."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def facts(self, referral_id: str) -> list[Fact]:
+        """Return all facts of a referral."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return one published version."""
+
+    def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
+        """Return a partner's enrolment."""
+
+    def proposal(self, referral_id: str, proposal_id: str) -> Proposal | None:
+        """Return a proposal."""
+
+    def add_proposal(self, proposal: Proposal, *, mark: str) -> Proposal:
+        """Store a proposal."""
+
+    def add_fact(
+        self,
+        before: Referral,
+        after: Referral,
+        fact: Fact,
+        event: Event,
+        *,
+        proposal: Proposal | None,
+        now: datetime,
+    ) -> None:
+        """Write fact and event, unless somebody wrote since; close the open proposal, if any."""
+
+
 class TraceStore(Protocol):
     """Referrals and the reasons behind their rewards."""
 
@@ -236,6 +322,44 @@ class TraceStore(Protocol):
 
     def terms(self, program_id: str, version: int) -> PublishedTerms | None:
         """Return the terms that judge the referral."""
+
+    def facts(self, referral_id: str) -> Sequence[Fact]:
+        """Return all facts of a referral."""
+
+    def rewards(self, referral_id: str) -> Sequence[Reward]:
+        """Return the rewards of a referral, of every beneficiary."""
+
+
+class HistoryStore(Protocol):
+    """A referral, its facts and its movements."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def facts(self, referral_id: str) -> Sequence[Fact]:
+        """Return all facts of a referral."""
+
+    def movements(self, referral_id: str, *, limit: int) -> Sequence[Movement]:
+        """Return the movements of a referral's rewards in all books."""
+
+
+class FulfilmentStore(Protocol):
+    """Rewards that others fulfil. Every read is consistent."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def standing(self, partner_id: str, program_id: str) -> Standing | None:
+        """Return a partner's standing, if anything ever counted."""
+
+    def reward(self, guard: Guard, reward_id: str) -> Reward | None:
+        """Return one reward under its guard."""
+
+    def reports(self, guard: Guard, reward_id: str) -> Sequence[Fulfilment]:
+        """Return what was reported on a reward."""
+
+    def report(self, guard: Guard, reward: Reward, report: Fulfilment, event: Event) -> None:
+        """Write reward, report and event, unless somebody wrote to the guard since."""
 
 
 # Outbox
@@ -287,7 +411,26 @@ class Inbox(Protocol):
         """
 
 
-class DeliveryStore(Protocol):
+class WaitingStore(Protocol):
+    """Referrals, and deliveries that named them too early. Every read is consistent."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def lead_of(self, referral_id: str) -> str | None:
+        """Return the keyed hash of a referral's lead; None if it claims none."""
+
+    def open_referrals(self, code: str, limit: int) -> Sequence[str]:
+        """Return referrals that came by a link and have no deal yet."""
+
+    def awaiting(self, awaited: Awaited, program_id: str) -> Iterator[Awaiting]:
+        """Yield the deliveries of a programme that wait for the referral of an evidence."""
+
+    def announce_awaiting(self, awaiting: Awaiting, event: Event, *, now: datetime) -> bool:
+        """Store the event instead of the delivery's word, or return False if that is gone."""
+
+
+class DeliveryStore(WaitingStore, Protocol):
     """What applying a delivery reads and writes. Every read is consistent."""
 
     def delivery(self, delivery_id: str) -> Delivery | None:
@@ -302,9 +445,6 @@ class DeliveryStore(Protocol):
     def binding(self, source_id: str, deal_id: str) -> Binding | None:
         """Return which referral a deal belongs to."""
 
-    def referral(self, referral_id: str) -> Referral | None:
-        """Return the head of a referral."""
-
     def facts(self, referral_id: str) -> Sequence[Fact]:
         """Return all facts of a referral."""
 
@@ -313,9 +453,6 @@ class DeliveryStore(Protocol):
 
     def referral_of_email(self, program_id: str, email_hmac: str) -> str | None:
         """Return the referral that claims a lead."""
-
-    def open_referrals(self, code: str, limit: int) -> Sequence[str]:
-        """Return referrals that came by a link and have no deal yet."""
 
     def click_keyring(self) -> Keyring:
         """Return the keys that sign click tokens."""
@@ -348,13 +485,15 @@ class DeliveryStore(Protocol):
         *,
         unbound: Mapping[str, bool],
         bound: Sequence[str],
+        awaited: Mapping[str, Sequence[Awaited]],
         has_body: bool,
     ) -> None:
-        """Write a delivery's state, and which deals it waits for.
+        """Write a delivery's state, and which deals and referrals it waits for.
 
         ``unbound`` maps deals to whether the delivery names their referral; each must still be
-        without a binding. ``bound`` are the deals that it waits for no longer. ``has_body`` says
-        that the raw bytes are there to be kept for longer or shorter.
+        without a binding. ``bound`` are the deals that it waits for no longer. ``awaited`` maps
+        either to the evidence of the referral that it named. ``has_body`` says that the raw
+        bytes are there to be kept for longer or shorter.
 
         Raises:
             StaleVersionError: when the delivery or a binding is not as it was read.

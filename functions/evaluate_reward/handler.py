@@ -10,6 +10,8 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+# The zones that zoneinfo reads where the image has none.
+import tzdata  # type: ignore[import-untyped] # noqa: F401
 from aws_lambda_powertools import Logger
 
 from shared import names
@@ -17,12 +19,16 @@ from shared.adapters.dynamodb.client import dynamodb_client
 from shared.adapters.dynamodb.deliveries import Deliveries
 from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.domain.events import DELIVERY_RECEIVED, FACTS_CHANGED
+from shared.domain.facts import SUBMITTED
 from shared.runtime.clock import utc_now
 from shared.runtime.config import required
 from shared.runtime.http import parse_json
 from shared.runtime.ids import new_id
 from shared.usecases.apply_delivery import apply_delivery
-from shared.usecases.post_rewards import Trigger, post_rewards
+from shared.usecases.bind_waiting import bind_waiting
+from shared.usecases.effects import Trigger
+from shared.usecases.post_rewards import post_rewards
+from shared.usecases.settle_partner import settle_partner
 
 if TYPE_CHECKING:
     from shared.ports import DeliveryStore, Ledger
@@ -64,36 +70,83 @@ def _handle(message: dict[str, Any]) -> None:
         causation_id=envelope["event_id"],
         hops=envelope["hops"],
     )
-    ledger, deliveries = _adapters()
     subject = envelope["aggregate"]["id"]
     if name == DELIVERY_RECEIVED:
-        applied = apply_delivery(
-            deliveries,
-            subject,
-            parse=parse_json,
-            now=utc_now(),
-            new_id=new_id,
-            hops=trigger.hops,
-            correlation_id=trigger.correlation_id,
-            causation_id=trigger.causation_id,
-        )
-        _logger.info(
-            "delivery_applied",
-            delivery_id=subject,
-            state=applied.state,
-            new_facts=applied.new_facts,
-            deliveries=applied.deliveries,
-        )
+        _apply_delivery(subject, trigger)
+    elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "partner":
+        _settle_partner(subject, envelope["program_id"], trigger)
     elif name == FACTS_CHANGED:
-        posted = post_rewards(
-            ledger, subject, trigger=trigger, now=utc_now(), new_id=new_id, pause=_pause
-        )
-        _logger.info(
-            "rewards_posted",
-            referral_id=subject,
-            effects=posted.effects,
-            movements=posted.movements,
-        )
+        if SUBMITTED in envelope["data"].get("kinds", ()):
+            _bind_waiting(subject, trigger)
+        _post_rewards(subject, trigger)
+
+
+def _apply_delivery(delivery_id: str, trigger: Trigger) -> None:
+    _, deliveries = _adapters()
+    applied = apply_delivery(
+        deliveries,
+        delivery_id,
+        parse=parse_json,
+        now=utc_now(),
+        new_id=new_id,
+        hops=trigger.hops,
+        correlation_id=trigger.correlation_id,
+        causation_id=trigger.causation_id,
+    )
+    _logger.info(
+        "delivery_applied",
+        delivery_id=delivery_id,
+        state=applied.state,
+        new_facts=applied.new_facts,
+        deliveries=applied.deliveries,
+    )
+
+
+def _bind_waiting(referral_id: str, trigger: Trigger) -> None:
+    _, deliveries = _adapters()
+    announced = bind_waiting(
+        deliveries,
+        referral_id,
+        now=utc_now(),
+        new_id=new_id,
+        hops=trigger.hops,
+        correlation_id=trigger.correlation_id,
+        causation_id=trigger.causation_id,
+    )
+    _logger.info("waiting_announced", referral_id=referral_id, deliveries=announced)
+
+
+def _post_rewards(referral_id: str, trigger: Trigger) -> None:
+    ledger, _ = _adapters()
+    posted = post_rewards(
+        ledger, referral_id, trigger=trigger, now=utc_now(), new_id=new_id, pause=_pause
+    )
+    _logger.info(
+        "rewards_posted",
+        referral_id=referral_id,
+        effects=posted.effects,
+        movements=posted.movements,
+    )
+
+
+def _settle_partner(partner_id: str, program_id: str, trigger: Trigger) -> None:
+    ledger, _ = _adapters()
+    posted = settle_partner(
+        ledger,
+        partner_id,
+        program_id,
+        trigger=trigger,
+        now=utc_now(),
+        new_id=new_id,
+        pause=_pause,
+    )
+    _logger.info(
+        "partner_settled",
+        partner_id=partner_id,
+        program_id=program_id,
+        effects=posted.effects,
+        movements=posted.movements,
+    )
 
 
 def _pause(attempt: int) -> None:

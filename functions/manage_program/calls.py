@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -23,12 +23,14 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 class Answer:
     """What a route answers. ``kept`` is what a replay answers, where that differs.
 
-    Secrets are shown once and never stored: they are in ``body`` and not in ``kept``.
+    Secrets are shown once and never stored: they are in ``body`` and not in ``kept``. A body is
+    JSON unless ``headers`` say otherwise; then it is text.
     """
 
     status: int
     body: Any = None
     kept: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,7 @@ class Call:
         Raises:
             NotFoundError: when it can't be an id.
         """
-        text = self.parameters.get(name, "")
-        if not _ID.fullmatch(text):
-            raise NotFoundError
-        return text
+        return id_from(self.parameters.get(name, ""))
 
     def query(self, *allowed: str) -> dict[str, str]:
         """Return the query's parameters, each at most once.
@@ -82,6 +81,17 @@ class Call:
                 raise invalid(name, "bad_id", "must be an id")
             found[name] = value
         return found
+
+
+def id_from(text: str) -> str:
+    """Return a text that can be an id.
+
+    Raises:
+        NotFoundError: when it can't.
+    """
+    if not _ID.fullmatch(text):
+        raise NotFoundError
+    return text
 
 
 Run = Callable[[Call], Answer]

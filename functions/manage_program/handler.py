@@ -1,4 +1,7 @@
-"""The management API behind ``/v1/manage``: bearer keys with scopes, default deny."""
+"""The management API behind ``/v1/manage``: bearer keys with scopes, default deny.
+
+One route beside it is open: the table of rewards of programmes that publish it.
+"""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -7,9 +10,10 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from functions.manage_program.calls import Answer, Route
+from functions.manage_program.calls import Answer, Route, id_from
 from functions.manage_program.entry import Arrival, serve
-from functions.manage_program.routes import PREFIX, ROUTES
+from functions.manage_program.rewards_table import show_public
+from functions.manage_program.routes import PREFIX, PUBLIC_TABLE, ROUTES
 from functions.manage_program.services import from_environment
 from shared.domain.errors import GoodwordError, NotFoundError
 from shared.runtime.clock import utc_now
@@ -23,7 +27,7 @@ _services = from_environment()
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own
     """Answer one request to the management API."""
-    request_id = str((event.get("requestContext") or {}).get("requestId", ""))
+    request_id = _request_id(event)
     try:
         return _resolver.resolve(event, context)
     except Exception as error:  # noqa: BLE001 - a fixed answer
@@ -34,8 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN
 
 def _run(route: Route, **parameters: str) -> Response[str]:
     event = _resolver.current_event.raw_event
-    request_id = str((event.get("requestContext") or {}).get("requestId", ""))
-    outcome = {"method": route.method, "route": route.pattern, "request_id": request_id}
+    request_id = _request_id(event)
     arrival = Arrival(
         event=event,
         route=route,
@@ -44,8 +47,26 @@ def _run(route: Route, **parameters: str) -> Response[str]:
         now=utc_now(),
         new_id=new_id,
     )
+    return _answered(
+        {"method": route.method, "route": route.pattern, "request_id": request_id},
+        lambda: serve(arrival, _services),
+    )
+
+
+def _show_public(program_id: str) -> Response[str]:
+    event = _resolver.current_event.raw_event
+    outcome = {"method": "GET", "route": PUBLIC_TABLE, "request_id": _request_id(event)}
+    return _answered(outcome, lambda: show_public(_services, id_from(program_id), event))
+
+
+def _request_id(event: dict[str, Any]) -> str:
+    return str((event.get("requestContext") or {}).get("requestId", ""))
+
+
+def _answered(outcome: dict[str, str], run: Callable[[], Answer]) -> Response[str]:
+    request_id = outcome["request_id"]
     try:
-        answer = serve(arrival, _services)
+        answer = run()
     except GoodwordError as error:
         status, _ = status_of(error)
         _logger.info("request_refused", extra={**outcome, "status": status, "code": error.code})
@@ -60,7 +81,10 @@ def _run(route: Route, **parameters: str) -> Response[str]:
 
 
 def _encoded(answer: Answer) -> dict[str, Any]:
-    return respond(answer.status, answer.body)
+    if "content-type" not in answer.headers:
+        return respond(answer.status, answer.body, answer.headers)
+    headers = {"cache-control": "no-store", **answer.headers}
+    return {"statusCode": answer.status, "headers": headers, "body": answer.body}
 
 
 def _written(answer: dict[str, Any]) -> Response[str]:
@@ -75,7 +99,7 @@ def _written(answer: dict[str, Any]) -> Response[str]:
 
 def _unknown(_error: Exception) -> Response[str]:
     event = _resolver.current_event.raw_event
-    request_id = str((event.get("requestContext") or {}).get("requestId", ""))
+    request_id = _request_id(event)
     _logger.info("request_refused", extra={"status": int(HTTPStatus.NOT_FOUND)})
     return _written(problem(NotFoundError(), request_id))
 
@@ -90,4 +114,5 @@ def _running(route: Route) -> Callable[..., Response[str]]:
 
 for _route in ROUTES:
     _resolver.route(PREFIX + _route.pattern, method=_route.method)(_running(_route))
+_resolver.route(PUBLIC_TABLE, method="GET")(_show_public)
 _resolver.not_found(_unknown)

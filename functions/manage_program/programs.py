@@ -77,10 +77,11 @@ def publish(call: Call) -> Answer:
                 "version": checked.version,
                 "effective_from": None,
                 "warnings": list(checked.warnings),
+                "changes": list(checked.changes),
                 "dry_run": True,
             },
         )
-    terms, warnings = publish_terms(
+    terms, checked = publish_terms(
         call.services.programs,
         program_id,
         definition,
@@ -93,7 +94,8 @@ def publish(call: Call) -> Answer:
         body={
             "version": terms.version,
             "effective_from": views.time_of(terms.effective_from),
-            "warnings": list(warnings),
+            "warnings": list(checked.warnings),
+            "changes": list(checked.changes),
         },
     )
 

@@ -12,8 +12,11 @@ from shared.domain.access import PERSONAL_DATA
 from shared.domain.errors import NotFoundError, invalid
 from shared.domain.facts import in_order
 from shared.domain.referrals import DECISIONS
-from shared.usecases.explain_referral import explain_referral
+from shared.usecases.explain_referral import Explanation, explain_referral, explain_to_partner
 from shared.usecases.review_referral import review_referral
+from shared.usecases.show_history import show_history
+
+PARTNER_VIEW = "partner"
 
 
 def page(call: Call) -> Answer:
@@ -90,22 +93,24 @@ def review(call: Call) -> Answer:
 
 
 def explanation(call: Call) -> Answer:
-    """Show why each rule paid or did not."""
-    found = explain_referral(call.services.explanations, call.id_of("referral_id"))
-    lines = [
-        {
-            "rule_id": line.rule_id,
-            "occurrence": line.occurrence,
-            "outcome": line.outcome,
-            "code": line.code,
-            "text": found.texts.get(line.rule_id, ""),
-            "figures": dict(line.figures),
-            "facts": list(line.facts),
-            "release_at": views.time_of(line.release_at),
-            "level": line.level,
-        }
-        for line in found.lines
-    ]
+    """Show why each rule paid or did not; with ``view=partner`` as that partner may see it."""
+    query = call.query("view", "partner_id")
+    store, referral_id = call.services.explanations, call.id_of("referral_id")
+    if "view" not in query:
+        if "partner_id" in query:
+            raise invalid("view", "required", "give view=partner with partner_id")
+        found = explain_referral(store, referral_id)
+        lines = [
+            {**line, "facts": list(traced.facts)}
+            for line, traced in zip(_lines(found), found.lines, strict=True)
+        ]
+    else:
+        if query["view"] != PARTNER_VIEW:
+            raise invalid("view", "not_allowed", "must be partner")
+        if "partner_id" not in query:
+            raise invalid("partner_id", "required", "give partner_id")
+        found = explain_to_partner(store, referral_id, query["partner_id"])
+        lines = _lines(found)
     return Answer(
         status=200,
         body={
@@ -113,4 +118,36 @@ def explanation(call: Call) -> Answer:
             "terms_version": found.referral.terms_version,
             "lines": lines,
         },
+    )
+
+
+def _lines(found: Explanation) -> list[views.Json]:
+    return [
+        {
+            "rule_id": line.rule_id,
+            "occurrence": line.occurrence,
+            "outcome": line.outcome,
+            "code": line.code,
+            "text": found.texts.get(line.rule_id, ""),
+            "figures": dict(line.figures),
+            "release_at": views.time_of(line.release_at),
+            "level": line.level,
+        }
+        for line in found.lines
+    ]
+
+
+def history(call: Call) -> Answer:
+    """List every change of the amount of a reward, newest first, with the facts behind it."""
+    query = call.query(*paging.PAGING)
+    after, limit = paging.after_of(call, query), paging.limit_of(query)
+    found = show_history(call.services.explanations, call.id_of("referral_id"))
+    newest = [(f"{place:06d}", change) for place, change in enumerate(found)][::-1]
+    wanted = [(place, change) for place, change in newest if not after or place < after]
+    shown = wanted[:limit]
+    return paging.listed(
+        call,
+        query,
+        [views.amount_change(change) for _, change in shown],
+        shown[-1][0] if len(wanted) > limit else "",
     )

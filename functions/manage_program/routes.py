@@ -8,17 +8,23 @@ from typing import Final
 from functions.manage_program import (
     api_keys,
     deliveries,
+    facts,
+    fulfilments,
+    fx_rates,
     links,
     partners,
     programs,
     referrals,
     rewards,
+    rewards_table,
     sources,
 )
 from functions.manage_program.calls import Route, Run
 from shared.domain import access
 
 PREFIX: Final = "/v1/manage"
+PUBLIC_TABLE: Final = "/v1/programs/<program_id>/rewards-table"
+"""The one route without a key."""
 
 
 _TABLE: Final[tuple[tuple[str, str, str, Run], ...]] = (
@@ -29,6 +35,9 @@ _TABLE: Final[tuple[tuple[str, str, str, Run], ...]] = (
     ("POST", "/programs/<program_id>/terms", access.PROGRAMS, programs.publish),
     ("GET", "/programs/<program_id>/terms", access.READ, programs.versions),
     ("GET", "/programs/<program_id>/terms/<version>", access.READ, programs.version),
+    ("POST", "/programs/<program_id>/fx-rates", access.PROGRAMS, fx_rates.create),
+    ("GET", "/programs/<program_id>/fx-rates", access.READ, fx_rates.page),
+    ("GET", "/programs/<program_id>/rewards-table", access.READ, rewards_table.show),
     ("POST", "/partners", access.PARTNERS, partners.create),
     ("GET", "/partners", access.READ, partners.page),
     ("GET", "/partners/<partner_id>", access.READ, partners.show),
@@ -42,7 +51,17 @@ _TABLE: Final[tuple[tuple[str, str, str, Run], ...]] = (
     ("GET", "/referrals/<referral_id>", access.READ, referrals.show),
     ("POST", "/referrals/<referral_id>/review", access.REFERRALS, referrals.review),
     ("GET", "/referrals/<referral_id>/explanation", access.READ, referrals.explanation),
+    ("GET", "/referrals/<referral_id>/history", access.READ, referrals.history),
+    ("POST", "/referrals/<referral_id>/facts", access.REFERRALS, facts.create),
+    ("GET", "/referrals/<referral_id>/proposals", access.READ, facts.proposals),
+    (
+        "POST",
+        "/referrals/<referral_id>/proposals/<proposal_id>/approve",
+        access.REFERRALS,
+        facts.approve,
+    ),
     ("GET", "/rewards", access.READ, rewards.rewards),
+    ("POST", "/rewards/<reward_id>/fulfilment", access.REFERRALS, fulfilments.create),
     ("GET", "/movements", access.READ, rewards.movements),
     ("GET", "/balances", access.READ, rewards.balances),
     ("GET", "/deliveries", access.READ, deliveries.page),

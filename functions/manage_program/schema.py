@@ -62,6 +62,7 @@ class NewProgram(Shape):
     thank_you_url: Address = ""
     fallback_url: Address = ""
     click_param: Label = "click_id"
+    publish_rewards: bool = False
 
 
 class ProgramChanges(Shape):
@@ -77,6 +78,7 @@ class ProgramChanges(Shape):
     thank_you_url: Address = ""
     fallback_url: Address = ""
     click_param: Label = ""
+    publish_rewards: bool = False
 
 
 class NewPartner(Shape):

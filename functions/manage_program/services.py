@@ -13,6 +13,9 @@ from shared.adapters.dynamodb.answers import Answers
 from shared.adapters.dynamodb.api_keys import ApiKeys
 from shared.adapters.dynamodb.client import dynamodb_client
 from shared.adapters.dynamodb.explanations import Explanations
+from shared.adapters.dynamodb.facts_by_hand import FactsByHand
+from shared.adapters.dynamodb.fulfilments import Fulfilments
+from shared.adapters.dynamodb.fx_rates import FxRates
 from shared.adapters.dynamodb.links import Links
 from shared.adapters.dynamodb.lists import Lists
 from shared.adapters.dynamodb.partners import Partners
@@ -90,9 +93,24 @@ class Services:
         return Reviews(client=self.client, core=self.core)
 
     @property
+    def facts_by_hand(self) -> FactsByHand:
+        """Return what facts by hand are checked against."""
+        return FactsByHand(client=self.client, core=self.core)
+
+    @property
+    def fulfilments(self) -> Fulfilments:
+        """Return the rewards that are fulfilled by others."""
+        return Fulfilments(client=self.client, core=self.core)
+
+    @property
+    def fx_rates(self) -> FxRates:
+        """Return the exchange rates."""
+        return FxRates(client=self.client, core=self.core)
+
+    @property
     def explanations(self) -> Explanations:
         """Return the decision traces."""
-        return Explanations(client=self.client, core=self.core)
+        return Explanations(client=self.client, core=self.core, books=self.books)
 
     @property
     def answers(self) -> Answers:

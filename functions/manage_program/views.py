@@ -15,6 +15,7 @@ from shared.domain.programs import Program, PublishedTerms
 from shared.domain.referrals import Referral
 from shared.domain.rewards import Reward
 from shared.domain.sources import Source
+from shared.usecases.show_history import AmountChange
 
 Json = dict[str, Any]
 
@@ -40,6 +41,7 @@ def program(found: Program) -> Json:
         "thank_you_url": found.thank_you_url,
         "fallback_url": found.fallback_url,
         "click_param": found.click_param,
+        "publish_rewards": found.publish_rewards,
         "terms_version": found.terms_version,
         "created_at": time_of(found.created_at),
     }
@@ -241,6 +243,26 @@ def movement(found: Movement) -> Json:
         "seq": found.seq,
         "prev_hash": found.prev_hash,
         "hash": found.hash,
+    }
+
+
+def amount_change(found: AmountChange) -> Json:
+    """Show a change of a reward's amount and what caused it."""
+    row = found.movement
+    return {
+        "reward_id": row.reward_id,
+        "rule_id": row.rule_id,
+        "occurrence": row.occurrence,
+        "beneficiary": row.role,
+        "holder_id": row.holder_id,
+        "step": row.step,
+        "before": money_json(found.before_minor, row.currency),
+        "after": money_json(found.after_minor, row.currency),
+        "change": money_json(found.after_minor - found.before_minor, row.currency),
+        "facts": [fact(each) for each in found.cause],
+        "movement_id": row.movement_id,
+        "posted_at": time_of(row.posted_at),
+        "effective_at": time_of(row.effective_at),
     }
 
 

@@ -1,12 +1,13 @@
-"""The referral as a whole: its head with everything that belongs to it."""
+"""What rewards hang on: a referral as a whole, and a partner's file in a programme."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.evaluation import Parties, TraceLine, shares_of
+from shared.domain.entitlements import Parties, shares_of
 from shared.domain.facts import Fact
 from shared.domain.referrals import Referral
-from shared.domain.rewards import Reward
+from shared.domain.rewards import BY_PARTNER, BY_REFERRAL, Reward, Subject
+from shared.domain.verdicts import TraceLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,44 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How many of a partner's referrals count now, by milestone. ``version`` 0 is not stored."""
+    """What a partner's referrals add up to in a programme at this moment.
+
+    ``sums`` are by key (``count:won:lifetime``, ``revenue:won:2026``, ``base:<rule>:2026-Q1``).
+    ``version`` rises with every write to the partner's file and guards it; 0 is not stored yet.
+    """
 
     partner_id: str
     program_id: str
-    counts: Mapping[str, int] = field(default_factory=dict)
+    sums: Mapping[str, int] = field(default_factory=dict)
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerFile:
+    """A partner's standing in a programme with the rewards that depend on it."""
+
+    standing: Standing
+    terms_version: int
+    rewards: tuple[Reward, ...] = ()
+    trace: tuple[TraceLine, ...] = ()
+
+
+Guard = Referral | Standing
+"""The row whose version every write to its rewards demands and raises."""
+
+
+def subject_of(guard: Guard, terms_version: int) -> Subject:
+    """Return what rewards under this guard are given for."""
+    if isinstance(guard, Referral):
+        return Subject(
+            scope=BY_REFERRAL,
+            subject_id=guard.referral_id,
+            program_id=guard.program_id,
+            terms_version=terms_version,
+        )
+    return Subject(
+        scope=BY_PARTNER,
+        subject_id=guard.partner_id,
+        program_id=guard.program_id,
+        terms_version=terms_version,
+    )

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from shared.domain.rewards import CLAW_BACK, EARN, MATURE, REVERSE, Change
+from shared.domain.rewards import BY_REFERRAL, CLAW_BACK, EARN, MATURE, REVERSE, Change
 
 EXPENSE: Final = "expense"
 PENDING: Final = "pending"
@@ -69,7 +69,8 @@ class Movement:
     holder_id: str
     role: str
     program_id: str
-    referral_id: str
+    scope: str
+    subject_id: str
     reward_id: str
     rule_id: str
     occurrence: str
@@ -88,6 +89,11 @@ class Movement:
     prev_hash: str
     hash: str = ""
 
+    @property
+    def referral_id(self) -> str:
+        """Return the referral behind it, or "" if it is for the partner's successes."""
+        return self.subject_id if self.scope == BY_REFERRAL else ""
+
 
 def account(stage: str, kind: str, currency: str) -> str:
     """Name an account within a holder's book."""
@@ -100,7 +106,7 @@ def natural_key(change: Change, step: str, sequence: int) -> str:
     if step == MATURE:
         return f"MAT#{reward.reward_id}#{sequence:06d}"
     return (
-        f"MOV#referral#{reward.referral_id}#{reward.rule_id}#{reward.occurrence}"
+        f"MOV#{reward.scope}#{reward.subject_id}#{reward.rule_id}#{reward.occurrence}"
         f"#{reward.role}#{sequence:06d}"
     )
 
@@ -144,7 +150,8 @@ def _movement(change: Change, step: str, sequence: int, amount_minor: int) -> Mo
         holder_id=reward.holder_id,
         role=reward.role,
         program_id=reward.program_id,
-        referral_id=reward.referral_id,
+        scope=reward.scope,
+        subject_id=reward.subject_id,
         reward_id=reward.reward_id,
         rule_id=reward.rule_id,
         occurrence=reward.occurrence,

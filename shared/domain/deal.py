@@ -8,10 +8,11 @@ The fold walks the facts by event time, so the order of arrival changes nothing.
 * A milestone implied by another is latched at the event time of the one that implies it, with
   its own rank, so that a skipped path and the full path end alike.
 * Review and manual milestones stand apart from the deal's: a stage change never takes them back.
+* A deal that was deleted, or merged into another, holds no milestones until it is restored.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +24,9 @@ from shared.domain.terms import Terms
 SUBMITTED: Final = "submitted"
 ACCEPTED: Final = "accepted"
 WON: Final = "won"
+INVOICE_PAID: Final = "invoice_paid"
+RENEWED: Final = "renewed"
+DEAL: Final = "deal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +42,27 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """The deal's latest gross amount as the sender wrote it."""
+    """An amount as the sender wrote it. ``subject`` is ``deal`` or ``invoice:<id>``.
 
+    ``rate`` is the sender's own rate into the ledger currency, or "".
+    """
+
+    subject: str
     text: str
     currency: str
+    occurred_at: datetime
     received_at: datetime
     fact_id: str
+    rate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """An invoice or a renewal: when it first came, and its latest amount (None: none told)."""
+
+    paid_id: str
+    reached: Reached
+    amount: Amount | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,17 +74,35 @@ class _Fold:
     stage: Fact | None = None
     amount: Fact | None = None
     currency: Fact | None = None
+    ended: Fact | None = None
+    fields: dict[str, str | int] = field(default_factory=dict)
+    invoices: dict[str, Paid] = field(default_factory=dict)
+    renewals: dict[str, Paid] = field(default_factory=dict)
+    refunds: dict[str, Amount] = field(default_factory=dict)
+    holds: dict[str, str] = field(default_factory=dict)
+    reversed_chargebacks: set[str] = field(default_factory=set)
+    grade: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deal:
-    """What holds now. ``left`` maps milestones that no longer hold to the fact that ended them."""
+    """What holds now. ``left`` maps milestones that no longer hold to the fact that ended them.
+
+    ``refunds`` are refunds and standing chargebacks in the order they occurred; the ``subject``
+    of each says what it is of. ``holds`` are the reasons that a person gave to hold rewards.
+    """
 
     review: str
     milestones: Mapping[str, Reached]
     left: Mapping[str, str]
     amount: Amount | None
     stage: Fact | None
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+    invoices: tuple[Paid, ...] = ()
+    renewals: tuple[Paid, ...] = ()
+    refunds: tuple[Amount, ...] = ()
+    holds: tuple[str, ...] = ()
+    grade: str = ""
 
     def mirror(self) -> dict[str, str]:
         """Return the deal's present state for lists and people."""
@@ -83,6 +120,15 @@ def fold(ordered: Iterable[Fact], terms: Terms) -> Deal:
     state = _Fold()
     for fact in ordered:
         _apply(state, fact, terms)
+    if state.ended:
+        for name in state.on_deal:
+            state.left[name] = state.ended.fact_id
+        state.on_deal = {}
+    refunds = (
+        amount
+        for refund_id, amount in state.refunds.items()
+        if refund_id not in state.reversed_chargebacks
+    )
     return Deal(
         review=state.review,
         milestones=_earliest(state.on_deal, state.beside),
@@ -91,32 +137,121 @@ def fold(ordered: Iterable[Fact], terms: Terms) -> Deal:
             for name, fact_id in state.left.items()
             if name not in state.on_deal and name not in state.beside
         },
-        amount=_amount(state),
+        amount=_deal_amount(state),
         stage=state.stage,
+        fields=state.fields,
+        invoices=tuple(state.invoices.values()),
+        renewals=tuple(state.renewals.values()),
+        refunds=tuple(sorted(refunds, key=lambda amount: (amount.occurred_at, amount.fact_id))),
+        holds=tuple(sorted(state.holds.values())),
+        grade=state.grade,
     )
 
 
 def _apply(state: _Fold, fact: Fact, terms: Terms) -> None:
-    match fact.kind:
-        case kinds.SUBMITTED:
-            state.review = str(fact.data.get("review", referrals.SUBMITTED))
-            _latch(state.beside, SUBMITTED, fact, rank=0)
-        case kinds.REVIEW_DECIDED:
-            state.review = str(fact.data["state"])
-            if state.review == referrals.ACCEPTED:
-                _latch(state.beside, ACCEPTED, fact, rank=0)
-            elif ACCEPTED in state.beside:
-                del state.beside[ACCEPTED]
-                state.left[ACCEPTED] = fact.fact_id
-        case kinds.MILESTONE_REACHED:
-            for name in _closure(str(fact.data["milestone"]), terms):
-                _latch(state.beside, name, fact, rank=0)
-        case kinds.STAGE_ENTERED:
-            _enter(state, fact, terms)
-        case kinds.AMOUNT_SET:
-            state.amount = fact
-        case kinds.CURRENCY_SET:
-            state.currency = fact
+    handle = _HANDLERS.get(fact.kind)
+    if handle:
+        handle(state, fact, terms)
+
+
+def _submitted(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.review = str(fact.data.get("review", referrals.SUBMITTED))
+    _latch(state.beside, SUBMITTED, fact, rank=0)
+
+
+def _review_decided(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.review = str(fact.data["state"])
+    if state.review == referrals.ACCEPTED:
+        _latch(state.beside, ACCEPTED, fact, rank=0)
+    elif ACCEPTED in state.beside:
+        del state.beside[ACCEPTED]
+        state.left[ACCEPTED] = fact.fact_id
+
+
+def _milestone_reached(state: _Fold, fact: Fact, terms: Terms) -> None:
+    for name in _closure(str(fact.data["milestone"]), terms):
+        _latch(state.beside, name, fact, rank=0)
+
+
+def _amount_set(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.amount = fact
+
+
+def _currency_set(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.currency = fact
+
+
+def _field_set(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.fields[str(fact.data["name"])] = fact.data["value"]
+
+
+def _invoice_paid(state: _Fold, fact: Fact, terms: Terms) -> None:
+    invoice_id = str(fact.data["invoice_id"])
+    amount = _told(fact, f"invoice:{invoice_id}", "amount_net")
+    _keep_paid(state.invoices, invoice_id, fact, amount)
+    for name in _closure(INVOICE_PAID, terms):
+        _latch(state.beside, name, fact, rank=0)
+
+
+def _renewed(state: _Fold, fact: Fact, terms: Terms) -> None:
+    renewal_id = str(fact.data["renewal_id"])
+    amount = _told(fact, f"renewal:{renewal_id}", "amount") if fact.data.get("amount") else None
+    _keep_paid(state.renewals, renewal_id, fact, amount)
+    for name in _closure(RENEWED, terms):
+        _latch(state.beside, name, fact, rank=0)
+
+
+def _refunded(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    key = f"refund:{fact.data['refund_id']}"
+    state.refunds[key] = _told(fact, str(fact.data["of"]), "amount")
+
+
+def _charged_back(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    key = f"chargeback:{fact.data['chargeback_id']}"
+    state.refunds[key] = _told(fact, str(fact.data["of"]), "amount")
+
+
+def _chargeback_reversed(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.reversed_chargebacks.add(f"chargeback:{fact.data['chargeback_id']}")
+
+
+def _deal_ended(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.ended = fact
+
+
+def _deal_restored(state: _Fold, _fact: Fact, _terms: Terms) -> None:
+    state.ended = None
+
+
+def _regraded(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.grade = str(fact.data["grade"])
+
+
+def _hold_placed(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.holds[str(fact.data["hold_id"])] = fact.fact_id
+
+
+def _hold_released(state: _Fold, fact: Fact, _terms: Terms) -> None:
+    state.holds.pop(str(fact.data["hold_id"]), None)
+
+
+def _keep_paid(into: dict[str, Paid], paid_id: str, fact: Fact, amount: Amount | None) -> None:
+    known = into.get(paid_id)
+    reached = known.reached if known else _reached(paid_id, fact, rank=0)
+    latest = amount or (known.amount if known else None)
+    into[paid_id] = Paid(paid_id=paid_id, reached=reached, amount=latest)
+
+
+def _told(fact: Fact, subject: str, name: str) -> Amount:
+    return Amount(
+        subject=subject,
+        text=str(fact.data[name]),
+        currency=str(fact.data.get("currency") or fact.data.get("default_currency") or ""),
+        occurred_at=fact.occurred_at,
+        received_at=fact.received_at,
+        fact_id=fact.fact_id,
+        rate=str(fact.data.get("rate") or ""),
+    )
 
 
 def _enter(state: _Fold, fact: Fact, terms: Terms) -> None:
@@ -147,13 +282,17 @@ def _ends_when_lost(name: str, ladder: Mapping[str, int], terms: Terms, state: _
 def _latch(into: dict[str, Reached], name: str, fact: Fact, *, rank: int) -> None:
     """Keep the first time: reporting a stage again does not move its date."""
     if name not in into:
-        into[name] = Reached(
-            milestone=name,
-            occurred_at=fact.occurred_at,
-            received_at=fact.received_at,
-            fact_id=fact.fact_id,
-            rank=rank,
-        )
+        into[name] = _reached(name, fact, rank=rank)
+
+
+def _reached(name: str, fact: Fact, *, rank: int) -> Reached:
+    return Reached(
+        milestone=name,
+        occurred_at=fact.occurred_at,
+        received_at=fact.received_at,
+        fact_id=fact.fact_id,
+        rank=rank,
+    )
 
 
 def _closure(milestone: str, terms: Terms) -> list[str]:
@@ -177,16 +316,34 @@ def _earliest(*groups: Mapping[str, Reached]) -> dict[str, Reached]:
     return result
 
 
-def _amount(state: _Fold) -> Amount | None:
+def _deal_amount(state: _Fold) -> Amount | None:
     fact = state.amount
     if fact is None:
         return None
-    named = fact.data.get("currency")
-    if not named and state.currency is not None:
-        named = state.currency.data["currency"]
-    return Amount(
-        text=str(fact.data["amount"]),
-        currency=str(named or fact.data.get("default_currency") or ""),
-        received_at=fact.received_at,
-        fact_id=fact.fact_id,
-    )
+    told = _told(fact, DEAL, "amount")
+    if not fact.data.get("currency") and state.currency is not None:
+        return replace(told, currency=str(state.currency.data["currency"]))
+    return told
+
+
+_Handler = Callable[[_Fold, Fact, Terms], None]
+
+_HANDLERS: Final[Mapping[str, _Handler]] = {
+    kinds.SUBMITTED: _submitted,
+    kinds.REVIEW_DECIDED: _review_decided,
+    kinds.MILESTONE_REACHED: _milestone_reached,
+    kinds.STAGE_ENTERED: _enter,
+    kinds.AMOUNT_SET: _amount_set,
+    kinds.CURRENCY_SET: _currency_set,
+    kinds.FIELD_SET: _field_set,
+    kinds.INVOICE_PAID: _invoice_paid,
+    kinds.RENEWED: _renewed,
+    kinds.REFUNDED: _refunded,
+    kinds.CHARGED_BACK: _charged_back,
+    kinds.CHARGEBACK_REVERSED: _chargeback_reversed,
+    kinds.DEAL_ENDED: _deal_ended,
+    kinds.DEAL_RESTORED: _deal_restored,
+    kinds.REGRADED: _regraded,
+    kinds.HOLD_PLACED: _hold_placed,
+    kinds.HOLD_RELEASED: _hold_released,
+}

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from shared.domain import deliveries, facts
@@ -17,14 +18,28 @@ STAGE: Final = "stage"
 AMOUNT: Final = "amount"
 CURRENCY: Final = "currency"
 
+CONTRACT_MONTHS: Final = "contract_months"
+MAX_CONTRACT_MONTHS: Final = 1_200
+
 MAX_TEXT: Final = 100
 _MAX_REFERRAL_TEXT: Final = 2_000
 _REFERRAL_ID: Final = re.compile(r"ref_[0-9a-z]{1,64}")
+_MONTHS: Final = re.compile(r"[0-9]{1,4}(\.0{1,6})?")
+_MAX_WHOLE: Final = 10**15
 _CODE: Final = re.compile(r"[a-z0-9-]{3,40}")
 
 # Beyond this, a time from the future is replaced by the receipt. Below it, it stays: a sender
 # whose clock runs a little ahead must not see its own statements change places.
 _MAX_AHEAD: Final = timedelta(minutes=10)
+
+
+# Which part of a statement is an amount, and the least that it may be in minor units.
+_AMOUNTS: Final[Mapping[str, tuple[str, int]]] = {
+    facts.INVOICE_PAID: ("amount_net", 0),
+    facts.RENEWED: ("amount", 0),
+    facts.REFUNDED: ("amount", 1),
+    facts.CHARGED_BACK: ("amount", 1),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +48,23 @@ class Change:
 
     ``name`` is the sender's name of the field and ``when`` its own time as it was sent, or its
     event id if it sent none; both go into the fact's id. ``pipeline`` serves stages and
-    ``currency`` amounts.
+    ``currency`` amounts. Any other ``attribute`` than stage, amount and currency is a kind of
+    fact with its ``data`` as the sender gave it, and ``subject`` what it is about if that is
+    not the deal.
     """
 
     deal_id: str
     attribute: str
     name: str
-    value: str
+    value: str = ""
     occurred_at: datetime
     when: str
     path: str
     pipeline: str = ""
     currency: str = ""
     approximate: bool = False
+    subject: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +148,28 @@ def id_of(value: object) -> str:
     return text if _REFERRAL_ID.fullmatch(text) else ""
 
 
+def deal_id_of(value: object) -> str:
+    """Return a deal's id, or an empty string."""
+    text = text_of(value)
+    return text if deliveries.is_deal(text) else ""
+
+
+def field_value(name: str, value: object) -> str | int | None:
+    """Return what a deal's field holds as a text or a whole number, or None if it is neither."""
+    if name == CONTRACT_MONTHS and isinstance(value, str):
+        # CRMs that know only decimals write 12 as 12.0.
+        months = text_of(value)
+        value = int(months.partition(".")[0]) if _MONTHS.fullmatch(months) else None
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if isinstance(value, Decimal) and abs(value) <= _MAX_WHOLE and value == int(value):
+        value = int(value)
+    if isinstance(value, int) and abs(value) <= _MAX_WHOLE:
+        fits = name != CONTRACT_MONTHS or 0 <= value <= MAX_CONTRACT_MONTHS
+        return value if fits else None
+    return None if name == CONTRACT_MONTHS else text_of(value) or None
+
+
 def facts_of(
     changes: Iterable[Change], source: Source, received_at: datetime
 ) -> tuple[list[tuple[Change, Fact]], list[Reason]]:
@@ -153,7 +194,33 @@ def _judge(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
         if not is_currency(change.value):
             return deliveries.BAD_CURRENCY
         return facts.CURRENCY_SET, {"currency": change.value}
-    return _amount(change, source)
+    if change.attribute == AMOUNT:
+        return _amount(change, source)
+    return _statement(change, source)
+
+
+def _statement(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
+    """Return what was said, with its amount checked in a currency that is named from here on."""
+    data = dict(change.data)
+    name, least = _AMOUNTS.get(change.attribute, ("", 0))
+    if name in data:
+        currency = data.get("currency") or source.default_currency
+        problem = _problem(data[name], currency, least)
+        if problem:
+            return problem
+        data["currency"] = currency
+    return change.attribute, data
+
+
+def _problem(text: str, currency: str, least: int) -> str:
+    """Return the code of what is wrong with an amount of at least so many minor units."""
+    if not is_currency(currency):
+        return deliveries.BAD_CURRENCY
+    try:
+        minor = parse_amount(text, currency)
+    except InvalidFieldsError:
+        return deliveries.BAD_AMOUNT
+    return deliveries.BAD_AMOUNT if minor < least else ""
 
 
 def _stage(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
@@ -175,14 +242,9 @@ def _stage(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
 
 
 def _amount(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
-    if change.currency and not is_currency(change.currency):
-        return deliveries.BAD_CURRENCY
-    try:
-        minor = parse_amount(change.value, change.currency or source.default_currency)
-    except InvalidFieldsError:
-        return deliveries.BAD_AMOUNT
-    if minor < 0:
-        return deliveries.BAD_AMOUNT
+    problem = _problem(change.value, change.currency or source.default_currency, 0)
+    if problem:
+        return problem
     data = {"amount": change.value, "default_currency": source.default_currency}
     if change.currency:
         data["currency"] = change.currency
@@ -193,13 +255,13 @@ def _fact(
     change: Change, source: Source, received_at: datetime, kind: str, data: Mapping[str, Any]
 ) -> Fact:
     ahead = change.occurred_at > received_at + _MAX_AHEAD
-    value: object = change.value
+    value: object = change.data or change.value
     if change.pipeline or change.currency:
         value = [change.value, change.pipeline, change.currency]
     return Fact(
         fact_id=facts.fact_id(
             source=source.source_id,
-            subject=f"deal:{change.deal_id}",
+            subject=change.subject or f"deal:{change.deal_id}",
             attribute=change.name,
             value=value,
             when=change.when,
@@ -223,6 +285,9 @@ def mirror(known: Sequence[Fact], source_id: str, deal_id: str) -> dict[str, str
     shown |= {"amount": "", "currency": ""}
     if stage:
         shown |= {"stage": stage.data["stage"], "outcome": stage.data["outcome"]}
+    ended = [fact for fact in ordered if fact.kind in (facts.DEAL_ENDED, facts.DEAL_RESTORED)]
+    if ended and ended[-1].kind == facts.DEAL_ENDED:
+        shown["outcome"] = ended[-1].data["how"]
     if amount:
         named = amount.data.get("currency") or (currency.data["currency"] if currency else "")
         shown["amount"] = amount.data["amount"]

@@ -9,12 +9,15 @@ States::
 """
 
 import hashlib
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from shared.domain import signatures
+from shared.domain.events import DELIVERY_RECEIVED, Event
 from shared.domain.facts import digest32
 
 RECEIVED: Final = "received"
@@ -29,6 +32,13 @@ KEEP_PARKED_DAYS: Final = 400
 """How long they stay while something in them is not applied."""
 
 MAX_REASONS: Final = 100
+
+CLICK: Final = "click"
+LEAD: Final = "lead"
+CODE: Final = "code"
+
+_APART: Final = "~"
+_STANDS_FOR: Final = re.compile(_APART + "[0-9a-z]{26}")
 
 _BODY_LIMITS: Final = {signatures.HUBSPOT: 1024 * 1024}
 _BODY_LIMIT: Final = 256 * 1024
@@ -46,6 +56,8 @@ BAD_CURRENCY: Final = "bad_currency"
 BAD_REFERRAL_KEY: Final = "bad_referral_key"
 BAD_CLICK_TOKEN: Final = "bad_click_token"  # noqa: S105 - a reason, not a secret
 UNKNOWN_STAGE: Final = "unknown_stage"
+BAD_FIELD: Final = "bad_field"
+TOO_MANY_FIELDS: Final = "too_many_fields"
 NOT_SUPPORTED_YET: Final = "not_supported_yet"
 DEAL_NOT_BOUND: Final = "deal_not_bound"
 REFERRAL_NOT_FOUND: Final = "referral_not_found"
@@ -108,6 +120,28 @@ class Waiting:
     names_referral: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """Evidence that may lead to a referral once it is submitted: a click, a lead, a link's code.
+
+    ``value`` is a click id, a lead's keyed hash or a code; never an address or a token.
+    """
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """A delivery that waits for the referral of ``awaited``, on behalf of one of its deals."""
+
+    awaited: Awaited
+    delivery_id: str
+    source_id: str
+    program_id: str
+    deal_id: str
+
+
 Parse = Callable[[bytes], object]
 """Reads bytes as strict JSON, or raises ``MalformedError``."""
 
@@ -125,6 +159,47 @@ def body_digest(body: bytes) -> str:
 def delivery_id(source_id: str, digest: str, message_id: str) -> str:
     """Return the id of a delivery: the same bytes from the same source are the same delivery."""
     return f"dlv_{digest32(f'{source_id} {digest} {message_id}')}"
+
+
+def received_event(
+    delivery_id: str,
+    *,
+    event_id: str,
+    source_id: str,
+    program_id: str,
+    now: datetime,
+    hops: int,
+    correlation_id: str,
+    causation_id: str = "",
+    version: int = 1,
+) -> Event:
+    """Return the event that makes a stored delivery be applied again."""
+    return Event(
+        event_id=event_id,
+        name=DELIVERY_RECEIVED,
+        occurred_at=now,
+        program_id=program_id,
+        aggregate_type="delivery",
+        aggregate_id=delivery_id,
+        aggregate_version=version,
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+        hops=hops,
+        data={"delivery_id": delivery_id, "source_id": source_id},
+    )
+
+
+def apart(statement: object) -> str:
+    """Return what stands for the deal where a statement names none: the statement itself.
+
+    So its binding holds for it alone, and the same statement always finds the same referral.
+    """
+    return f"{_APART}{digest32(json.dumps(statement, sort_keys=True))}"
+
+
+def is_deal(deal_id: str) -> bool:
+    """Tell whether this is a sender's deal, and not what stands for one."""
+    return not _STANDS_FOR.fullmatch(deal_id)
 
 
 def bounded(reasons: Sequence[Reason]) -> tuple[Reason, ...]:

@@ -5,19 +5,33 @@ twice, late or out of order is the same fact.
 
 Kinds and their data (all values are strings, integers, booleans, lists and objects of them):
 
-=================  ==============================================================================
-submitted          review? (where the review begins, if not at ``submitted``)
-terms_pinned       version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
-                   touch_at?, attributes {name: value}
-review_decided     decision, state, actor, reason
-stage_entered      source_id, deal_id, pipeline, stage, rank, milestone?, outcome,
-                   ladder {milestone: rank}
-amount_set         amount (decimal string), currency?, default_currency?
-currency_set       currency
-milestone_reached  milestone, actor, reason
-standing_pinned    partner_id, milestone, position
-fact_retracted     actor?, reason?  (``retracts`` names the fact that no longer holds)
-=================  ==============================================================================
+===================  ============================================================================
+submitted            review? (where the review begins, if not at ``submitted``)
+terms_pinned         version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
+                     touch_at?, attributes {name: value}, overrides {rule: {percent|fixed, level}}
+review_decided       decision, state, actor, reason
+stage_entered        source_id, deal_id, pipeline, stage, rank, milestone?, outcome,
+                     ladder {milestone: rank}
+amount_set           amount (decimal string), currency?, default_currency?, rate?
+currency_set         currency
+field_set            name, value (a deal's plan, contract months, ...)
+invoice_paid         invoice_id, amount_net, currency, period?, rate?
+renewed              renewal_id, amount?, currency?
+refunded             refund_id, of (``deal`` or ``invoice:<id>``), amount, currency
+charged_back         chargeback_id, of, amount, currency
+chargeback_reversed  chargeback_id
+milestone_reached    milestone, actor?, reason?
+deal_ended           how (``deleted`` or ``merged``)
+deal_restored        {}
+shares_set           shares, retroactive, actor, reason
+regraded             grade, actor, reason
+hold_placed          hold_id, actor, reason
+hold_released        hold_id, actor, reason
+standing_pinned      partner_id, key, position  (a count, or revenue in minor units)
+rate_pinned          subject, currency, rate, on
+allowance_pinned     cap, scope, period, rule_id, occurrence, holder_id, allowed_minor, number
+fact_retracted       actor?, reason?  (``retracts`` names the fact that no longer holds)
+===================  ============================================================================
 """
 
 import hashlib
@@ -37,7 +51,21 @@ REVIEW_DECIDED: Final = "review_decided"
 STAGE_ENTERED: Final = "stage_entered"
 AMOUNT_SET: Final = "amount_set"
 CURRENCY_SET: Final = "currency_set"
+FIELD_SET: Final = "field_set"
+INVOICE_PAID: Final = "invoice_paid"
+RENEWED: Final = "renewed"
+REFUNDED: Final = "refunded"
+CHARGED_BACK: Final = "charged_back"
+CHARGEBACK_REVERSED: Final = "chargeback_reversed"
 MILESTONE_REACHED: Final = "milestone_reached"
+DEAL_ENDED: Final = "deal_ended"
+DEAL_RESTORED: Final = "deal_restored"
+SHARES_SET: Final = "shares_set"
+REGRADED: Final = "regraded"
+HOLD_PLACED: Final = "hold_placed"
+HOLD_RELEASED: Final = "hold_released"
+RATE_PINNED: Final = "rate_pinned"
+ALLOWANCE_PINNED: Final = "allowance_pinned"
 STANDING_PINNED: Final = "standing_pinned"
 FACT_RETRACTED: Final = "fact_retracted"
 

@@ -4,17 +4,20 @@
 that of the newer platform. ``propertyValue`` is always a text, ``occurredAt`` is in
 milliseconds, ``eventId`` is not unique, and the order inside the array means nothing.
 The deal property ``goodword_referral`` holds a referral id, a link's code or a click token.
+A deal that is deleted, restored or merged into another comes as an event of its own type.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from shared.domain import deal_changes, deliveries
+from shared.domain import deal_changes, deliveries, facts
 from shared.domain.deal_changes import Change, Content, ReferralKey
 from shared.domain.deliveries import Reason
 
 MAX_EVENTS: Final = 100
+MAX_MERGED: Final = 10
 REFERRAL_PROPERTY: Final = "goodword_referral"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,11 +31,17 @@ _ATTRIBUTES: Final = {
     "deal_currency_code": deal_changes.CURRENCY,
 }
 
-# They matter to money or to a person's rights, and this version can't act on them: kept for
-# somebody to see, instead of dropped.
-_PARKED_TYPES: Final = frozenset(
-    {"deal.deletion", "deal.merge", "deal.restore", "contact.privacyDeletion"}
-)
+# What happens to a whole deal: kind of fact, its name here, its data.
+_WHOLE_DEAL: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
+    "deletion": (facts.DEAL_ENDED, "deleted", {"how": "deleted"}),
+    "restore": (facts.DEAL_RESTORED, "restored", {}),
+}
+
+# Properties that terms may ask for.
+_FIELDS: Final = frozenset({deal_changes.CONTRACT_MONTHS, "plan"})
+
+# A person's right, on which this version can't act: kept for somebody to see, never dropped.
+_PARKED_TYPES: Final = frozenset({"contact.privacyDeletion", "object.privacyDeletion"})
 
 
 def content_of(document: object) -> Content:
@@ -45,68 +54,141 @@ def content_of(document: object) -> Content:
     keys: list[ReferralKey] = []
     reasons: list[Reason] = []
     for position, event in enumerate(document):
-        part = _part(event, f"[{position}]")
-        match part:
-            case Change():
-                changes.append(part)
-            case ReferralKey():
-                keys.append(part)
-            case Reason():
-                reasons.append(part)
+        for part in _parts(event, f"[{position}]"):
+            match part:
+                case Change():
+                    changes.append(part)
+                case ReferralKey():
+                    keys.append(part)
+                case Reason():
+                    reasons.append(part)
     return Content(changes=tuple(changes), keys=tuple(keys), reasons=tuple(reasons))
 
 
-def _part(event: object, path: str) -> Change | ReferralKey | Reason | None:
-    """Return what one event says; None if it does not concern us."""
+_Part = Change | ReferralKey | Reason
+
+
+def _parts(event: object, path: str) -> Sequence[_Part]:
+    """Return what one event says; nothing if it does not concern us."""
     if not isinstance(event, Mapping):
-        return Reason(path=path, code=deliveries.BAD_EVENT)
+        return (Reason(path=path, code=deliveries.BAD_EVENT),)
     kind = event.get("subscriptionType")
     if isinstance(kind, str) and kind in _PARKED_TYPES:
-        return Reason(path=f"{path}.subscriptionType", code=deliveries.NOT_SUPPORTED_YET)
-    if not _is_deal_change(event):
-        return None
-    name = event.get("propertyName")
-    if not isinstance(name, str) or (name != REFERRAL_PROPERTY and name not in _ATTRIBUTES):
-        return None
-    return _property(event, name, path)
+        return (Reason(path=f"{path}.subscriptionType", code=deliveries.NOT_SUPPORTED_YET),)
+    happened = _happened(event)
+    if happened == "propertyChange":
+        return _property(event, path)
+    if happened == "merge":
+        return _merge(event, path)
+    return (_about_deal(event, path, *_WHOLE_DEAL[happened]),) if happened in _WHOLE_DEAL else ()
 
 
-def _is_deal_change(event: Mapping[str, object]) -> bool:
+def _happened(event: Mapping[str, object]) -> str:
+    """Return what happened to a deal, or nothing if it is about something else."""
     kind = event.get("subscriptionType")
-    if kind == "object.propertyChange":
-        return event.get("objectTypeId") == _DEAL_TYPE
-    return kind == "deal.propertyChange"
+    what, _, happened = kind.partition(".") if isinstance(kind, str) else ("", "", "")
+    is_deal = what == "deal" or (what == "object" and event.get("objectTypeId") == _DEAL_TYPE)
+    return happened if is_deal else ""
 
 
-def _property(
-    event: Mapping[str, object], name: str, path: str
-) -> Change | ReferralKey | Reason | None:
+def _property(event: Mapping[str, object], path: str) -> Sequence[_Part]:
+    name = event.get("propertyName")
+    if not isinstance(name, str):
+        return ()
+    value = event.get("propertyValue")
+    where = f"{path}.propertyValue"
+    if name in _ATTRIBUTES:
+        text = deal_changes.text_of(value, _MAX_VALUE)
+        return (_change(event, path, name=name, attribute=_ATTRIBUTES[name], value=text),)
+    if name in _FIELDS:
+        found = deal_changes.field_value(name, value)
+        if found is None:
+            return (Reason(path=where, code=deliveries.BAD_FIELD),)
+        data = {"name": name, "value": found}
+        return (_change(event, path, name=name, attribute=facts.FIELD_SET, data=data),)
+    return _referral_key(event, path) if name == REFERRAL_PROPERTY else ()
+
+
+def _referral_key(event: Mapping[str, object], path: str) -> Sequence[_Part]:
+    value = event.get("propertyValue")
+    moment = _moment(event, path)
+    if isinstance(moment, Reason):
+        return (moment,)
+    if value is None or value == "":
+        return ()  # clearing the property takes no referral away
+    where = f"{path}.propertyValue"
+    found = deal_changes.free_key(value)
+    if not found:
+        return (Reason(path=where, code=deliveries.BAD_REFERRAL_KEY),)
+    deal_id, milliseconds = moment
+    occurred_at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return (ReferralKey(deal_id=str(deal_id), occurred_at=occurred_at, path=where, **found),)
+
+
+def _merge(event: Mapping[str, object], path: str) -> Sequence[_Part]:
+    """Return the end of every deal that went into the primary one."""
+    primary = _whole(event.get("primaryObjectId"), _MAX_OBJECT_ID)
+    if primary is None:
+        return (Reason(path=f"{path}.primaryObjectId", code=deliveries.BAD_EVENT),)
+    listed = event.get("mergedObjectIds")
+    if not isinstance(listed, Sequence) or isinstance(listed, str) or len(listed) > MAX_MERGED:
+        return (Reason(path=f"{path}.mergedObjectIds", code=deliveries.BAD_EVENT),)
+    # A merge can make a new record; its id is where the deal lives on.
+    survivor = _whole(event.get("newObjectId"), _MAX_OBJECT_ID) or primary
+    data = {"how": "merged", "merged_into": str(survivor)}
+    parts: list[_Part] = []
+    for place, each in enumerate(listed):
+        loser = _whole(each, _MAX_OBJECT_ID)
+        if loser is None:
+            where = f"{path}.mergedObjectIds[{place}]"
+            parts.append(Reason(path=where, code=deliveries.BAD_EVENT))
+        elif loser not in (primary, survivor):
+            of_loser = {**event, "objectId": loser}
+            parts.append(_about_deal(of_loser, path, facts.DEAL_ENDED, "merged", data))
+    return parts
+
+
+def _about_deal(
+    event: Mapping[str, object], path: str, attribute: str, name: str, data: Mapping[str, str]
+) -> Change | Reason:
+    made = _change(event, path, name=name, attribute=attribute, data=data)
+    return made if isinstance(made, Reason) else replace(made, path=f"{path}.subscriptionType")
+
+
+def _change(
+    event: Mapping[str, object],
+    path: str,
+    *,
+    name: str,
+    attribute: str,
+    value: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> Change | Reason:
+    moment = _moment(event, path)
+    if isinstance(moment, Reason):
+        return moment
+    deal_id, milliseconds = moment
+    return Change(
+        deal_id=str(deal_id),
+        attribute=attribute,
+        name=name,
+        value=value,
+        occurred_at=_EPOCH + timedelta(milliseconds=milliseconds),
+        when=str(milliseconds),
+        path=f"{path}.propertyValue",
+        data=data or {},
+    )
+
+
+def _moment(event: Mapping[str, object], path: str) -> tuple[int, int] | Reason:
+    """Return which deal it is about, and the milliseconds at which it happened."""
     deal_id = _whole(event.get("objectId"), _MAX_OBJECT_ID)
     if deal_id is None:
         return Reason(path=f"{path}.objectId", code=deliveries.BAD_EVENT)
     milliseconds = _whole(event.get("occurredAt"), _MAX_MS)
     if milliseconds is None:
         return Reason(path=f"{path}.occurredAt", code=deliveries.BAD_TIME)
-    value = event.get("propertyValue")
-    where = f"{path}.propertyValue"
-    occurred_at = _EPOCH + timedelta(milliseconds=milliseconds)
-    if name == REFERRAL_PROPERTY:
-        if value is None or value == "":
-            return None  # clearing the property takes no referral away
-        found = deal_changes.free_key(value)
-        if not found:
-            return Reason(path=where, code=deliveries.BAD_REFERRAL_KEY)
-        return ReferralKey(deal_id=str(deal_id), occurred_at=occurred_at, path=where, **found)
-    text = deal_changes.text_of(value, _MAX_VALUE)
-    return Change(
-        deal_id=str(deal_id),
-        attribute=_ATTRIBUTES[name],
-        name=name,
-        value=text,
-        occurred_at=occurred_at,
-        when=str(milliseconds),
-        path=where,
-    )
+    return deal_id, milliseconds
 
 
 def _whole(value: object, most: int) -> int | None:

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.domain.aggregate import Guard
 from shared.domain.books import Book, Movement
-from shared.domain.evaluation import TraceLine
 from shared.domain.events import Event
-from shared.domain.referrals import Referral
 from shared.domain.rewards import Change
+from shared.domain.verdicts import TraceLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """A referral's new version with its rewards, movements and reasons, all or nothing.
+    """A new version of a referral or partner's file with its rewards, movements and reasons.
 
-    ``referral`` is the head before the posting; the store demands that it is still so and raises
-    its version by one. ``books`` pairs each touched book with its successor.
+    ``guard`` is the row before the posting; the store demands that it is still so and raises its
+    version by one. ``books`` pairs each touched book with its successor. All or nothing.
     """
 
-    referral: Referral
+    guard: Guard
     changes: tuple[Change, ...]
     books: tuple[tuple[Book, Book], ...]
     movements: tuple[Movement, ...]

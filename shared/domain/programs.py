@@ -14,7 +14,8 @@ class Program:
     """A referral programme. ``terms_version`` is the newest published one, 0 if there is none.
 
     ``time_zone`` is an IANA name; ``landing_hosts`` are the only hosts that links may point to;
-    ``allowed_origins`` the only web origins that may post forms or be redirected back to.
+    ``allowed_origins`` the only web origins that may post forms or be redirected back to;
+    ``publish_rewards`` shows the table of rewards to everybody.
     """
 
     program_id: str
@@ -28,6 +29,7 @@ class Program:
     thank_you_url: str = ""
     fallback_url: str = ""
     click_param: str = DEFAULT_CLICK_PARAM
+    publish_rewards: bool = False
     terms_version: int = 0
     version: int = 1
     created_at: datetime

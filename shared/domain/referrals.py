@@ -33,8 +33,8 @@ DECISIONS: Final = tuple(_DECISIONS)
 class Referral:
     """The head of the aggregate; its facts and rewards are rows beside it.
 
-    ``partner_id`` is None when nothing proved an introduction. ``counting`` names the milestones
-    that count for the partner's tiers at this moment. ``deal`` mirrors the CRM for lists:
+    ``partner_id`` is None when nothing proved an introduction. ``counting`` is what the referral
+    adds to its introducer's sums at this moment, by key. ``deal`` mirrors the CRM for lists:
     ``{source_id, deal_id, stage, outcome, amount, currency}``; it decides nothing.
     ``version`` rises with every write to the aggregate and guards every money transaction.
     """
@@ -54,7 +54,7 @@ class Referral:
     source_id: str = ""
     deal_id: str = ""
     deal: Mapping[str, Any] = field(default_factory=dict)
-    counting: tuple[str, ...] = ()
+    counting: Mapping[str, int] = field(default_factory=dict)
     version: int = 1
 
 

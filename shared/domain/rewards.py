@@ -10,7 +10,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from shared.domain.evaluation import Entitlement
+from shared.domain.entitlements import Entitlement
+from shared.domain.errors import ConflictError
 from shared.domain.facts import digest32
 from shared.domain.terms import FACE_VALUE_KINDS
 
@@ -20,7 +21,34 @@ CLAW_BACK: Final = "claw_back"
 MATURE: Final = "mature"
 
 ISSUED: Final = "issued"
+FULFILLED: Final = "fulfilled"
+REDEEMED: Final = "redeemed"
+REFUSED: Final = "refused"
 VOIDED: Final = "voided"
+KEPT_FULFILLED: Final = "kept_fulfilled"
+
+_FULFILMENT: Final[Mapping[str, frozenset[str]]] = {
+    FULFILLED: frozenset({ISSUED}),
+    REDEEMED: frozenset({ISSUED, FULFILLED}),
+    REFUSED: frozenset({ISSUED, FULFILLED}),
+}
+"""Outcome -> states of a benefit that it may follow."""
+
+BY_REFERRAL: Final = "referral"
+BY_PARTNER: Final = "partner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What rewards are given for: one referral, or a partner's successes in a programme.
+
+    ``subject_id`` is the referral's or the partner's id.
+    """
+
+    scope: str
+    subject_id: str
+    program_id: str
+    terms_version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +62,15 @@ class Lot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:
-    """What one beneficiary holds for (referral, rule, occurrence), by stage, in minor units.
+    """What one beneficiary holds for (subject, rule, occurrence), by stage, in minor units.
 
     ``sequence`` is the number of the last change. ``payable_minor`` may be negative after a
     clawback. ``benefit`` and ``benefit_state`` describe kinds without a face value.
     """
 
     reward_id: str
-    referral_id: str
+    scope: str = BY_REFERRAL
+    subject_id: str
     program_id: str
     rule_id: str
     occurrence: str
@@ -61,6 +90,12 @@ class Reward:
     held: str = ""
     benefit: Mapping[str, str] = field(default_factory=dict)
     benefit_state: str = ""
+    worth_minor: int = 0
+
+    @property
+    def referral_id(self) -> str:
+        """Return the referral that it is for, or "" if it is for the partner's successes."""
+        return self.subject_id if self.scope == BY_REFERRAL else ""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -126,18 +161,17 @@ class Effect:
     changes: tuple[Change, ...]
 
 
-def reward_id(referral_id: str, identity: tuple[str, str, str]) -> str:
+def reward_id(subject: Subject, identity: tuple[str, str, str]) -> str:
     """Derive the id of a reward from what makes it the same reward."""
-    return "rwd_" + digest32("|".join((referral_id, *identity)))
+    parts = (subject.scope, subject.subject_id, subject.program_id, *identity)
+    return "rwd_" + digest32("|".join(parts))
 
 
 def difference(
     entitlements: Iterable[Entitlement],
     rewards: Iterable[Reward],
     *,
-    referral_id: str,
-    program_id: str,
-    terms_version: int,
+    subject: Subject,
     cause: Sequence[str],
 ) -> tuple[Effect, ...]:
     """Return the effects that turn ``rewards`` into what ``entitlements`` say; empty if equal.
@@ -151,7 +185,7 @@ def difference(
         entitlement = wanted.get(identity)
         reward = posted.get(identity)
         if reward is None and entitlement is not None:
-            reward = _blank(entitlement, referral_id, program_id, terms_version)
+            reward = _blank(entitlement, subject)
         if reward is None:
             continue
         change = _change(reward, entitlement, tuple(cause))
@@ -184,21 +218,33 @@ def mature(reward: Reward, now: datetime) -> Change | None:
     return Change(reward=after, steps=steps, cause=())
 
 
-def _blank(
-    entitlement: Entitlement, referral_id: str, program_id: str, terms_version: int
-) -> Reward:
+def fulfil(reward: Reward, outcome: str) -> Reward:
+    """Return a benefit after it was fulfilled, redeemed or refused.
+
+    Raises:
+        ConflictError: ``illegal_fulfilment`` when the benefit is not in a state for it.
+    """
+    if reward.kind in FACE_VALUE_KINDS or reward.benefit_state not in _FULFILMENT[outcome]:
+        message = f"a reward that is {reward.state} cannot become {outcome}"
+        raise ConflictError("illegal_fulfilment", message)
+    return replace(reward, benefit_state=outcome, sequence=reward.sequence + 1)
+
+
+def _blank(entitlement: Entitlement, subject: Subject) -> Reward:
     return Reward(
-        reward_id=reward_id(referral_id, entitlement.identity),
-        referral_id=referral_id,
-        program_id=program_id,
+        reward_id=reward_id(subject, entitlement.identity),
+        scope=subject.scope,
+        subject_id=subject.subject_id,
+        program_id=subject.program_id,
         rule_id=entitlement.rule_id,
         occurrence=entitlement.occurrence,
         role=entitlement.role,
         holder_id=entitlement.holder_id,
         kind=entitlement.kind,
         currency=entitlement.currency,
-        terms_version=terms_version,
+        terms_version=subject.terms_version,
         effective_at=entitlement.effective_at,
+        worth_minor=entitlement.worth_minor,
     )
 
 
@@ -274,7 +320,7 @@ def _lowered(reward: Reward, amount: int) -> tuple[Reward, tuple[Step, ...]]:
 def _redated(reward: Reward, entitlement: Entitlement) -> Reward:
     """Follow the facts in dates and holds; dates stand still once a part has matured."""
     after = replace(reward, held=entitlement.held)
-    if _has_matured(reward):
+    if entitlement.keeps_dates or _has_matured(reward):
         return after
     lots = tuple(replace(lot, release_at=entitlement.release_at) for lot in reward.lots)
     return replace(after, lots=lots, effective_at=entitlement.effective_at)
@@ -283,16 +329,31 @@ def _redated(reward: Reward, entitlement: Entitlement) -> Reward:
 def _benefit_change(
     reward: Reward, entitlement: Entitlement | None, cause: tuple[str, ...]
 ) -> Change | None:
-    state = ISSUED if entitlement else VOIDED
+    state = _benefit_state(reward.benefit_state, entitled=entitlement is not None)
+    if state == reward.benefit_state and state not in {"", ISSUED}:
+        return None
+    effective_at = reward.effective_at
+    if entitlement and not (entitlement.keeps_dates and state == reward.benefit_state):
+        effective_at = entitlement.effective_at
     after = replace(
         reward,
         benefit=dict(entitlement.benefit) if entitlement else reward.benefit,
         benefit_state=state,
         held=entitlement.held if entitlement else "",
-        effective_at=entitlement.effective_at if entitlement else reward.effective_at,
+        effective_at=effective_at,
     )
     if after == reward:
         return None
     if state != reward.benefit_state:
         after = replace(after, sequence=reward.sequence + 1)
     return Change(reward=after, steps=(), cause=entitlement.cause if entitlement else cause)
+
+
+def _benefit_state(state: str, *, entitled: bool) -> str:
+    """Return the state that follows; what was handed over is never taken back."""
+    if state in {FULFILLED, REDEEMED, KEPT_FULFILLED}:
+        handed_over = REDEEMED if state == REDEEMED else FULFILLED
+        return handed_over if entitled else KEPT_FULFILLED
+    if state == REFUSED:
+        return REFUSED
+    return ISSUED if entitled else VOIDED

@@ -1,29 +1,22 @@
-"""The generic payload of sources of kind ``standard``: one typed event about one deal."""
+"""The generic payload of sources of kind ``standard``: one typed event about one deal.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+An event that is not about the deal itself (an invoice, a refund, a meeting) may leave the deal
+out and name the referral instead.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from shared.domain import deal_changes, deliveries
+from shared.domain import deal_changes, deliveries, standard_statements
 from shared.domain.deal_changes import Change, Content, ReferralKey, text_of
 from shared.domain.deliveries import Reason
+from shared.domain.standard_statements import Said
 
 DEAL_UPDATED: Final = "deal.updated"
 
-_LATER_TYPES: Final = frozenset(
-    {
-        "deal.deleted",
-        "deal.merged",
-        "invoice.paid",
-        "refund.created",
-        "chargeback.created",
-        "chargeback.reversed",
-        "subscription.renewed",
-        "subscription.cancelled",
-        "meeting.held",
-    }
-)
+_ABOUT_DEALS: Final = frozenset({DEAL_UPDATED, "deal.deleted", "deal.merged"})
 _MAX_ID: Final = 256
 _MAX_EMAIL: Final = 320
 _MAX_TOKEN: Final = 2_000
@@ -48,90 +41,94 @@ def content_of(document: object, *, received_at: datetime, message_id: str) -> C
     if not isinstance(document, Mapping):
         return _refused("", deliveries.BAD_EVENT)
     kind = text_of(document.get("type"))
-    if kind == DEAL_UPDATED:
-        return _deal_updated(document, received_at, message_id)
-    if kind in _LATER_TYPES:
-        return _refused("type", deliveries.NOT_SUPPORTED_YET)
-    # A type of which we know nothing does not concern us; one that is none is a mistake.
-    return Content() if kind else _refused("type", deliveries.BAD_EVENT)
+    if kind not in _READERS:
+        # A type of which we know nothing does not concern us; one that is none is a mistake.
+        return Content() if kind else _refused("type", deliveries.BAD_EVENT)
+    event_id = text_of(document.get("id"), _MAX_ID) or message_id
+    deal_id = _deal_id(document, required=kind in _ABOUT_DEALS)
+    moment = _moment(document.get("occurred_at"), received_at, event_id)
+    if isinstance(deal_id, Reason):
+        return Content(reasons=(deal_id,))
+    if isinstance(moment, Reason):
+        return Content(reasons=(moment,))
+    return _read(document, kind, event_id, deal_id, moment)
 
 
-def _deal_updated(
-    document: Mapping[str, object], received_at: datetime, message_id: str
+def _read(
+    document: Mapping[str, Any], kind: str, event_id: str, deal_id: str, moment: _Moment
 ) -> Content:
-    deal = document.get("deal")
-    if not isinstance(deal, Mapping):
-        return _refused("deal", deliveries.BAD_EVENT)
-    deal_id = text_of(deal.get("id"))
-    if not deal_id:
-        return _refused("deal.id", deliveries.BAD_EVENT)
-    moment = _moment(document, received_at, message_id)
-    if moment is None:
-        return _refused("occurred_at", deliveries.BAD_TIME)
-    changes, reasons = _changes(deal, deal_id, moment)
+    said, reasons = _READERS[kind](document, event_id)
+    changes = tuple(_change(part, deal_id, moment) for part in said)
     key = _key(document.get("referral"), deal_id, moment)
     if isinstance(key, Reason):
-        return Content(changes=changes, reasons=(*reasons, key))
-    return Content(changes=changes, keys=(key,) if key else (), reasons=reasons)
+        # Without a deal nothing else tells where the rest belongs.
+        return Content(changes=changes if deal_id else (), reasons=(*reasons, key))
+    if deal_id:
+        return Content(changes=changes, keys=(key,) if key else (), reasons=reasons)
+    if key is None:
+        return _refused("deal", deliveries.BAD_EVENT)
+    return _without_deal(kind, changes, key, reasons)
+
+
+def _without_deal(
+    kind: str, changes: tuple[Change, ...], key: ReferralKey, reasons: tuple[Reason, ...]
+) -> Content:
+    if not changes:
+        return Content(reasons=reasons)
+    said = [[part.subject, part.name, dict(part.data), part.when] for part in changes]
+    stand_in = deliveries.apart([kind, key.digest, said])
+    return Content(
+        changes=tuple(replace(part, deal_id=stand_in) for part in changes),
+        keys=(replace(key, deal_id=stand_in),),
+        reasons=reasons,
+    )
 
 
 def _refused(path: str, code: str) -> Content:
     return Content(reasons=(Reason(path=path, code=code),))
 
 
-def _moment(
-    document: Mapping[str, object], received_at: datetime, message_id: str
-) -> _Moment | None:
-    said = document.get("occurred_at")
+def _deal_id(document: Mapping[str, object], *, required: bool) -> str | Reason:
+    """Return the deal's id, or nothing where an event may do without."""
+    deal = document.get("deal")
+    if deal is None and not required:
+        return ""
+    if not isinstance(deal, Mapping):
+        return Reason(path="deal", code=deliveries.BAD_EVENT)
+    if deal.get("id") is None and not required:
+        return ""
+    deal_id = deal_changes.deal_id_of(deal.get("id"))
+    return deal_id or Reason(path="deal.id", code=deliveries.BAD_EVENT)
+
+
+def _moment(said: object, received_at: datetime, event_id: str) -> _Moment | Reason:
     if said is None:
-        event_id = text_of(document.get("id"), _MAX_ID) or message_id
         return _Moment(occurred_at=received_at, when=event_id, approximate=True)
     text = text_of(said, _MAX_TIME)
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            return None
-        return _Moment(occurred_at=moment.astimezone(UTC), when=text)
+        if moment.tzinfo:
+            return _Moment(occurred_at=moment.astimezone(UTC), when=text)
     except (ValueError, OverflowError):
-        return None
+        pass
+    return Reason(path="occurred_at", code=deliveries.BAD_TIME)
 
 
-def _changes(
-    deal: Mapping[str, object], deal_id: str, moment: _Moment
-) -> tuple[tuple[Change, ...], tuple[Reason, ...]]:
-    given: list[tuple[str, str, str]] = []
-    if deal.get("stage") is not None:
-        given.append(("stage", deliveries.UNKNOWN_STAGE, text_of(deal.get("pipeline"))))
-    currency = deal.get("currency")
-    if deal.get("amount") is not None:
-        # A currency beside an amount belongs to the amount.
-        given.append(("amount", deliveries.BAD_AMOUNT, ""))
-    elif currency is not None:
-        given.append(("currency", deliveries.BAD_CURRENCY, ""))
-    if currency is not None and not text_of(currency):
-        return (), (Reason(path="deal.currency", code=deliveries.BAD_CURRENCY),)
-    changes: list[Change] = []
-    reasons: list[Reason] = []
-    for name, code, pipeline in given:
-        value = text_of(deal.get(name))
-        if not value:
-            reasons.append(Reason(path=f"deal.{name}", code=code))
-            continue
-        changes.append(
-            Change(
-                deal_id=deal_id,
-                attribute=name,
-                name=name,
-                value=value,
-                occurred_at=moment.occurred_at,
-                when=moment.when,
-                path=f"deal.{name}",
-                pipeline=pipeline,
-                currency=text_of(currency) if name == "amount" else "",
-                approximate=moment.approximate,
-            )
-        )
-    return tuple(changes), tuple(reasons)
+def _change(said: Said, deal_id: str, moment: _Moment) -> Change:
+    return Change(
+        deal_id=deal_id,
+        attribute=said.attribute,
+        name=said.name,
+        value=said.value,
+        occurred_at=moment.occurred_at,
+        when=moment.when,
+        path=said.path,
+        pipeline=said.pipeline,
+        currency=said.currency,
+        approximate=moment.approximate,
+        subject=said.subject,
+        data=said.data,
+    )
 
 
 def _key(value: object, deal_id: str, moment: _Moment) -> ReferralKey | Reason | None:
@@ -154,3 +151,19 @@ def _key(value: object, deal_id: str, moment: _Moment) -> ReferralKey | Reason |
     if not (key.referral_id or key.click_token or key.email or key.code):
         return Reason(path="referral", code=deliveries.BAD_REFERRAL_KEY)
     return key
+
+
+_Reader = Callable[[Mapping[str, Any], str], tuple[tuple[Said, ...], tuple[Reason, ...]]]
+
+_READERS: Final[Mapping[str, _Reader]] = {
+    DEAL_UPDATED: standard_statements.deal_updated,
+    "deal.deleted": standard_statements.deal_deleted,
+    "deal.merged": standard_statements.deal_merged,
+    "invoice.paid": standard_statements.invoice_paid,
+    "refund.created": standard_statements.refund_created,
+    "chargeback.created": standard_statements.chargeback_created,
+    "chargeback.reversed": standard_statements.chargeback_reversed,
+    "subscription.renewed": standard_statements.subscription_renewed,
+    "subscription.cancelled": standard_statements.subscription_cancelled,
+    "meeting.held": standard_statements.meeting_held,
+}

@@ -2,7 +2,9 @@
 
 It can be stopped and started again at any point, run twice, and run beside itself: facts and
 bindings are written once under conditions, a delivery is parked only while its deal is unbound,
-and whoever finds a deal bound looks for what waited for it.
+and whoever finds a deal bound looks for what waited for it. A delivery that names a referral
+which is not there yet leaves word before it looks a last time, and ``bind_waiting`` reads such
+words after the referral is there: whoever comes second sees the other.
 """
 
 from collections import Counter
@@ -13,14 +15,14 @@ from typing import Final
 
 from shared.domain import deliveries, facts, hubspot, signatures, standard_webhooks
 from shared.domain.deal_changes import Content, ReferralKey, facts_of, mirror
-from shared.domain.deliveries import Binding, Delivery, Parse, Reason
+from shared.domain.deliveries import Awaited, Binding, Delivery, Parse, Reason, is_deal
 from shared.domain.errors import MalformedError, NotFoundError, StaleVersionError
-from shared.domain.events import DELIVERY_RECEIVED, FACTS_CHANGED, Event
+from shared.domain.events import FACTS_CHANGED, Event
 from shared.domain.facts import Fact
 from shared.domain.referrals import Referral
 from shared.domain.sources import Source
 from shared.ports import DeliveryStore, NewId
-from shared.usecases.find_referral import Found, find_referral
+from shared.usecases.find_referral import Found, evidence_in, find_referral
 
 TRIES: Final = 5
 MAX_AT_ONCE: Final = 50
@@ -69,11 +71,15 @@ class _Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deal:
-    """What came of one deal. Without a referral it is unbound."""
+    """What came of one deal. Without a referral it is unbound.
+
+    ``missing`` says that the referral which the delivery names may still come.
+    """
 
     referral_id: str | None
     reasons: tuple[Reason, ...] = ()
     new_facts: int = 0
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,18 +153,15 @@ def replay_delivery(
     delivery = store.delivery(delivery_id)
     if delivery is None:
         raise NotFoundError
-    event = Event(
+    event = deliveries.received_event(
+        delivery_id,
         event_id=new_id("evt"),
-        name=DELIVERY_RECEIVED,
-        occurred_at=now,
+        source_id=delivery.source_id,
         program_id=delivery.program_id,
-        aggregate_type="delivery",
-        aggregate_id=delivery_id,
-        aggregate_version=delivery.version,
-        correlation_id=correlation_id,
-        causation_id="",
+        version=delivery.version,
+        now=now,
         hops=0,
-        data={"delivery_id": delivery_id, "source_id": delivery.source_id},
+        correlation_id=correlation_id,
     )
     store.announce(event, now=now)
     return delivery
@@ -223,16 +226,34 @@ def _attempt(run: _Run, delivery_id: str) -> _Outcome:
         reasons=deliveries.bounded(reasons),
     )
     if after != delivery or reasons:
-        named = {key.deal_id for key in content.keys}
-        was_parked = delivery.state == deliveries.PARKED
-        run.store.settle(
-            delivery,
-            after,
-            unbound={deal: deal in named for deal in deals if not deals[deal].referral_id},
-            bound=[deal for deal in deals if deals[deal].referral_id] if was_parked else [],
-            has_body=True,
-        )
+        _settle(run, job, after, deals)
     return _Outcome(delivery=after, deals=deals)
+
+
+def _settle(run: _Run, job: _Job, after: Delivery, deals: Mapping[str, _Deal]) -> None:
+    """Write the state and what is waited for, then look once more for what was missing."""
+    named = {key.deal_id for key in job.content.keys}
+    missing = [deal_id for deal_id, deal in deals.items() if deal.missing]
+    bound: list[str] = []
+    if job.delivery.state == deliveries.PARKED:
+        bound = [deal_id for deal_id, deal in deals.items() if deal.referral_id]
+    run.store.settle(
+        job.delivery,
+        after,
+        unbound={deal: deal in named for deal in deals if not deals[deal].referral_id},
+        bound=bound,
+        awaited={deal_id: _evidence(run, job, deal_id) for deal_id in (*missing, *bound)},
+        has_body=True,
+    )
+    for deal_id in missing:
+        # Submitted while we wrote: its own look for what waits may have come too early.
+        if _candidate(run, job.source, job.content.key_of(deal_id), deal_id).referral:
+            raise StaleVersionError(deal_id)
+
+
+def _evidence(run: _Run, job: _Job, deal_id: str) -> tuple[Awaited, ...]:
+    key = job.content.key_of(deal_id)
+    return evidence_in(run.store, key, job.source.program_id) if key else ()
 
 
 def _without_body(run: _Run, delivery: Delivery) -> _Outcome:
@@ -242,7 +263,7 @@ def _without_body(run: _Run, delivery: Delivery) -> _Outcome:
     reason = Reason(path="", code=deliveries.BODY_MISSING)
     after = replace(delivery, state=deliveries.PARKED, reasons=(reason,))
     if after != delivery:
-        run.store.settle(delivery, after, unbound={}, bound=[], has_body=False)
+        run.store.settle(delivery, after, unbound={}, bound=[], awaited={}, has_body=False)
     return _Outcome(delivery=after)
 
 
@@ -272,10 +293,11 @@ def _attempt_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
     key = job.content.key_of(deal_id)
     binding = run.store.binding(source.source_id, deal_id)
     if binding is None:
-        found = _candidate(run, source, key)
+        found = _candidate(run, source, key, deal_id)
         if found.referral is None or key is None:
-            path = key.path if key else ""
-            return _Deal(referral_id=None, reasons=(Reason(path=path, code=found.reason),))
+            reason = Reason(path=key.path if key else "", code=found.reason)
+            missing = bool(key) and found.reason != deliveries.REFERRAL_HAS_OTHER_DEAL
+            return _Deal(referral_id=None, reasons=(reason,), missing=missing)
         new = Binding(
             source_id=source.source_id,
             deal_id=deal_id,
@@ -295,12 +317,12 @@ def _attempt_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
     return done
 
 
-def _candidate(run: _Run, source: Source, key: ReferralKey | None) -> Found:
+def _candidate(run: _Run, source: Source, key: ReferralKey | None, deal_id: str) -> Found:
     """Return the referral that an unbound deal can be bound to."""
     if key is None:
         return Found(reason=deliveries.DEAL_NOT_BOUND)
     found = find_referral(run.store, key, source.program_id)
-    if found.referral and found.referral.deal_id:
+    if found.referral and found.referral.deal_id and is_deal(deal_id):
         return Found(reason=deliveries.REFERRAL_HAS_OTHER_DEAL)
     return found
 
@@ -330,17 +352,18 @@ def _append(run: _Run, job: _Job, head: Referral, binding: Binding, *, bind: boo
     ]
     for chunk in chunks or ([[]] if bind else []):
         known += chunk
-        head = replace(
-            head,
-            source_id=binding.source_id,
-            deal_id=binding.deal_id,
-            deal=mirror(known, binding.source_id, binding.deal_id),
-            version=head.version + 1,
-        )
+        head = replace(head, version=head.version + 1)
+        if is_deal(binding.deal_id):
+            head = _mirrored(head, binding, known)
         event = _changed(run, job.delivery, head, chunk) if chunk else None
         run.store.append_facts(head, chunk, event, binding=binding if bind else None, now=run.now)
         bind = False
     return _Deal(referral_id=head.referral_id, reasons=tuple(reasons), new_facts=len(missing))
+
+
+def _mirrored(head: Referral, binding: Binding, known: list[Fact]) -> Referral:
+    shown = mirror(known, binding.source_id, binding.deal_id)
+    return replace(head, source_id=binding.source_id, deal_id=binding.deal_id, deal=shown)
 
 
 def _changed(run: _Run, delivery: Delivery, head: Referral, new: list[Fact]) -> Event:
@@ -360,16 +383,13 @@ def _changed(run: _Run, delivery: Delivery, head: Referral, new: list[Fact]) -> 
 
 
 def _received(run: _Run, near: Delivery, delivery_id: str) -> Event:
-    return Event(
+    return deliveries.received_event(
+        delivery_id,
         event_id=run.new_id("evt"),
-        name=DELIVERY_RECEIVED,
-        occurred_at=run.now,
+        source_id=near.source_id,
         program_id=near.program_id,
-        aggregate_type="delivery",
-        aggregate_id=delivery_id,
-        aggregate_version=1,
+        now=run.now,
+        hops=run.hops + 1,
         correlation_id=run.correlation_id,
         causation_id=run.causation_id,
-        hops=run.hops + 1,
-        data={"delivery_id": delivery_id, "source_id": near.source_id},
     )

@@ -6,6 +6,7 @@ from typing import Final
 from shared.domain import deliveries
 from shared.domain.click_tokens import BadTokenError, read
 from shared.domain.deal_changes import ReferralKey
+from shared.domain.deliveries import Awaited
 from shared.domain.keyed import email_hmac
 from shared.domain.leads import normalise_email
 from shared.domain.referrals import Referral
@@ -44,21 +45,49 @@ def find_referral(store: DeliveryStore, key: ReferralKey, program_id: str) -> Fo
     return _hit(attempts) or attempts[-1]
 
 
+def evidence_in(store: DeliveryStore, key: ReferralKey, program_id: str) -> tuple[Awaited, ...]:
+    """Return what a key could lead to a referral by, if that is submitted later.
+
+    A referral's id is ours, so a referral that it does not find will never come.
+    """
+    if key.referral_id:
+        return ()
+    found = []
+    click_id = _click_id(store, key.click_token, program_id) if key.click_token else None
+    if click_id:
+        found.append(Awaited(kind=deliveries.CLICK, value=click_id))
+    if key.email:
+        found.append(Awaited(kind=deliveries.LEAD, value=_claim(store, key.email)))
+    if key.code:
+        found.append(Awaited(kind=deliveries.CODE, value=key.code))
+    return tuple(found)
+
+
 def _hit(attempts: list[Found]) -> Found | None:
     return attempts[-1] if attempts and attempts[-1].referral else None
 
 
 def _by_click(store: DeliveryStore, text: str, program_id: str) -> Found:
-    try:
-        token = read(text, store.click_keyring(), program_id=program_id)
-    except BadTokenError:
+    click_id = _click_id(store, text, program_id)
+    if click_id is None:
         return Found(reason=deliveries.BAD_CLICK_TOKEN)
-    return _checked(store, store.referral_of_click(token.click_id), BY_CLICK, program_id)
+    return _checked(store, store.referral_of_click(click_id), BY_CLICK, program_id)
+
+
+def _click_id(store: DeliveryStore, text: str, program_id: str) -> str | None:
+    try:
+        return read(text, store.click_keyring(), program_id=program_id).click_id
+    except BadTokenError:
+        return None
 
 
 def _by_email(store: DeliveryStore, email: str, program_id: str) -> Found:
-    claim = email_hmac(store.server_secret(), normalise_email(email))
+    claim = _claim(store, email)
     return _checked(store, store.referral_of_email(program_id, claim), BY_EMAIL, program_id)
+
+
+def _claim(store: DeliveryStore, email: str) -> str:
+    return email_hmac(store.server_secret(), normalise_email(email))
 
 
 def _by_code(store: DeliveryStore, code: str, program_id: str) -> Found:

@@ -18,7 +18,9 @@ from shared.domain.errors import (
 from shared.domain.links import VIA_PARAM
 from shared.domain.money import is_currency
 from shared.domain.programs import ENROLMENTS, STATUSES, Program, PublishedTerms
-from shared.domain.terms import Terms, parse_terms
+from shared.domain.terms import Terms
+from shared.domain.terms_changes import changes
+from shared.domain.terms_reader import parse_terms
 from shared.ports import ProgramStore
 
 TRIES: Final = 5
@@ -38,11 +40,15 @@ _MOVES: Final[Mapping[str, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedTerms:
-    """A definition that may be published, and what its author should know."""
+    """A definition that may be published, and what its author should know.
+
+    ``changes`` says in plain language what differs from the version before.
+    """
 
     terms: Terms
     version: int
     warnings: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def create_program(store: ProgramStore, program: Program, *, mark: str) -> Program:
@@ -116,8 +122,36 @@ def check_terms(store: ProgramStore, program_id: str, definition: object) -> Che
     if program.terms_version >= MAX_VERSIONS:
         raise ConflictError("too_many_versions", f"a programme has at most {MAX_VERSIONS} versions")
     terms = parse_terms(definition, currency=program.currency)
-    warnings = () if program.landing_hosts else ("the programme has no landing hosts: no links",)
-    return CheckedTerms(terms=terms, version=program.terms_version + 1, warnings=warnings)
+    return CheckedTerms(
+        terms=terms,
+        version=program.terms_version + 1,
+        warnings=_warnings(program),
+        changes=changes(_published(store, program, program.terms_version), terms),
+    )
+
+
+def _published(store: ProgramStore, program: Program, version: int) -> Terms | None:
+    """Return a published version, if there is one that can still be read."""
+    published = store.terms(program.program_id, version) if version else None
+    if published is None:
+        return None
+    try:
+        return parse_terms(published.definition, currency=program.currency)
+    except InvalidFieldsError:
+        # Published under looser rules of ours; what it said can't be compared.
+        return None
+
+
+def newest_terms(store: ProgramStore, program: Program) -> Terms:
+    """Return the newest published terms.
+
+    Raises:
+        NotFoundError: when there are none.
+    """
+    terms = _published(store, program, program.terms_version)
+    if terms is None:
+        raise NotFoundError
+    return terms
 
 
 def publish_terms(
@@ -128,8 +162,8 @@ def publish_terms(
     principal: str,
     now: datetime,
     mark: str,
-) -> tuple[PublishedTerms, tuple[str, ...]]:
-    """Make a definition the programme's next version; return it with warnings.
+) -> tuple[PublishedTerms, CheckedTerms]:
+    """Make a definition the programme's next version; return it with what was found.
 
     Raises:
         NotFoundError: no such programme.
@@ -138,11 +172,11 @@ def publish_terms(
         StaleVersionError: others wrote first, five times over.
     """
     for _ in range(TRIES):
-        checked = check_terms(store, program_id, definition)
         earlier = store.published_by_request(program_id, mark)
-        if earlier is not None:
-            return earlier, checked.warnings
         program = read_program(store, program_id)
+        if earlier is not None:
+            return earlier, _as_published(store, program, earlier)
+        checked = check_terms(store, program_id, definition)
         terms = PublishedTerms(
             program_id=program_id,
             version=program.terms_version + 1,
@@ -154,8 +188,23 @@ def publish_terms(
             store.publish(terms, program, mark=mark)
         except StaleVersionError:
             continue
-        return terms, checked.warnings
+        return terms, checked
     raise StaleVersionError
+
+
+def _as_published(store: ProgramStore, program: Program, terms: PublishedTerms) -> CheckedTerms:
+    """Return what was found when an earlier run of the request published the terms."""
+    read = parse_terms(terms.definition, currency=program.currency)
+    return CheckedTerms(
+        terms=read,
+        version=terms.version,
+        warnings=_warnings(program),
+        changes=changes(_published(store, program, terms.version - 1), read),
+    )
+
+
+def _warnings(program: Program) -> tuple[str, ...]:
+    return () if program.landing_hosts else ("the programme has no landing hosts: no links",)
 
 
 def check_time_zone(name: str) -> None:

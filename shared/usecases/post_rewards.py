@@ -1,44 +1,27 @@
-"""Evaluate a referral and post the difference, effect by effect, until nothing differs."""
+"""Evaluate a referral, pin what must stay decided, and post the difference until none is left."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from shared.domain import books, facts
-from shared.domain.aggregate import Aggregate, Standing
+from shared.domain import facts
+from shared.domain.aggregate import Aggregate, subject_of
+from shared.domain.bases import NeededRate
+from shared.domain.caps import NeededAllowance
 from shared.domain.errors import StaleVersionError
-from shared.domain.evaluation import Evaluation, TraceLine, evaluate
-from shared.domain.events import REWARD_POSTED, Event
+from shared.domain.evaluation import Evaluation, evaluate
+from shared.domain.events import FACTS_CHANGED, REWARD_POSTED, Event
 from shared.domain.facts import Fact, fact_id
-from shared.domain.money import money_json
-from shared.domain.posting import Posting
-from shared.domain.referrals import Referral
-from shared.domain.rewards import Change, Effect, difference
-from shared.domain.terms import FACE_VALUE_KINDS
+from shared.domain.partner_rules import has_partner_rules
+from shared.domain.rewards import difference
+from shared.domain.terms import Terms
 from shared.ports import Ledger, NewId
-
-if TYPE_CHECKING:
-    from shared.domain.books import Book, Movement
+from shared.usecases.effects import Posted, Trigger, Writer
 
 TRIES: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
-    """What made us look at the referral: the event that is being handled."""
-
-    correlation_id: str
-    causation_id: str
-    hops: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
-    """What one run did: transactions that posted effects, and movements in them."""
-
-    effects: int = 0
-    movements: int = 0
+MAX_PINS: Final = 200
+"""Facts that one run pins at most: rules times occurrences times caps stay far below."""
 
 
 def post_rewards(
@@ -71,7 +54,7 @@ def post_rewards(
         aggregate = ledger.load(referral_id)
         if aggregate is None:
             return Posted()
-        run = _Run(ledger, trigger=trigger, now=now, new_id=new_id)
+        run = _Run(Writer(ledger=ledger, trigger=trigger, now=now, new_id=new_id))
         try:
             return run.settle(aggregate)
         except StaleVersionError:
@@ -80,141 +63,187 @@ def post_rewards(
 
 
 class _Run:
-    """One attempt: holds what every step needs, and nothing that outlives it."""
+    """One attempt on one referral."""
 
-    def __init__(self, ledger: Ledger, *, trigger: Trigger, now: datetime, new_id: NewId) -> None:
-        self._ledger = ledger
-        self._trigger = trigger
-        self._now = now
-        self._new_id = new_id
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._ledger = writer.ledger
+        self._now = writer.now
 
     def settle(self, aggregate: Aggregate) -> Posted:
-        referral = aggregate.referral
-        terms = self._ledger.terms(referral.program_id, referral.terms_version)
-        evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
-        while evaluation.counting != frozenset(aggregate.referral.counting):
-            aggregate = self._pin_standing(aggregate, evaluation)
-            evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
+        head = aggregate.referral
+        terms = self._ledger.terms(head.program_id, head.terms_version)
+        aggregate, evaluation = self._pinned(aggregate, terms)
         effects = difference(
             evaluation.entitlements,
             aggregate.rewards,
-            referral_id=referral.referral_id,
-            program_id=referral.program_id,
-            terms_version=referral.terms_version,
+            subject=subject_of(aggregate.referral, head.terms_version),
             cause=_reasons(evaluation),
         )
-        lines = {(line.rule_id, line.occurrence): line for line in evaluation.trace}
-        posted = Posted()
-        referral = aggregate.referral
-        for effect in effects:
-            line = lines[effect.rule_id, effect.occurrence]
-            posting = self._posting(referral, effect, line)
-            self._ledger.post(posting)
-            referral = replace(referral, version=referral.version + 1)
-            posted = Posted(
-                effects=posted.effects + 1,
-                movements=posted.movements + len(posting.movements),
-            )
-        self._explain(referral, aggregate, evaluation, effects)
+        guard, posted = self._writer.post_all(
+            aggregate.referral, effects, evaluation.trace, event_name=REWARD_POSTED
+        )
+        self._writer.explain(guard, aggregate.trace, evaluation.trace, effects)
         return posted
 
-    def _pin_standing(self, aggregate: Aggregate, evaluation: Evaluation) -> Aggregate:
-        """Count the referral in or out of one tier's milestone, and pin its position once."""
-        referral = aggregate.referral
-        before = frozenset(referral.counting)
-        milestone = min(evaluation.counting ^ before)
-        enters = milestone in evaluation.counting
-        partner_id = aggregate.parties.shares[0].partner_id
-        standing = self._ledger.standing(partner_id, referral.program_id)
-        count = standing.counts.get(milestone, 0) + (1 if enters else -1)
-        fact = self._position(referral, partner_id, milestone, count) if enters else None
-        if fact and any(known.fact_id == fact.fact_id for known in aggregate.facts):
-            fact = None
-        after = replace(
-            referral,
-            counting=tuple(sorted(before ^ {milestone})),
-            version=referral.version + 1,
-        )
-        counted = Standing(
-            partner_id=partner_id,
-            program_id=referral.program_id,
-            counts={**standing.counts, milestone: count},
-            version=standing.version + 1,
-        )
-        self._ledger.pin_standing(referral, after, standing, counted, fact)
-        known_facts = (*aggregate.facts, fact) if fact else aggregate.facts
-        return replace(aggregate, referral=after, facts=known_facts)
+    # -- pinning ------------------------------------------------------------------------------
 
-    def _position(self, referral: Referral, partner_id: str, milestone: str, count: int) -> Fact:
+    def _pinned(self, aggregate: Aggregate, terms: Terms) -> tuple[Aggregate, Evaluation]:
+        """Pin what the evaluation asks for until it asks for nothing that can be given."""
+        refused: set[NeededRate] = set()
+        evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
+        for _ in range(MAX_PINS):
+            rates = [need for need in evaluation.rates if need not in refused]
+            if evaluation.contributions != aggregate.referral.counting:
+                aggregate = self._contribute(aggregate, evaluation, terms)
+            elif evaluation.positions:
+                aggregate = self._place(aggregate, evaluation)
+            elif rates:
+                aggregate, found = self._pin_rate(aggregate, rates[0])
+                if not found:
+                    refused.add(rates[0])
+                    continue
+            elif evaluation.allowances:
+                aggregate = self._pin_allowance(aggregate, evaluation.allowances[0])
+            else:
+                break
+            evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
+        return aggregate, evaluation
+
+    def _contribute(self, aggregate: Aggregate, evaluation: Evaluation, terms: Terms) -> Aggregate:
+        """Move the partner's sums by what the referral adds now, and pin positions with them."""
+        head = aggregate.referral
+        partner_id = aggregate.parties.shares[0].partner_id
+        standing = self._ledger.standing(partner_id, head.program_id)
+        sums = dict(standing.sums)
+        for key in head.counting.keys() | evaluation.contributions.keys():
+            change = evaluation.contributions.get(key, 0) - head.counting.get(key, 0)
+            sums[key] = sums.get(key, 0) + change
+        positions = [
+            self._position(head.referral_id, partner_id, key, sums.get(key, 0))
+            for key in sorted(evaluation.positions)
+            if key in evaluation.contributions
+        ]
+        event = self._partner_event(aggregate, partner_id) if has_partner_rules(terms) else None
+        self._ledger.contribute(
+            head,
+            evaluation.contributions,
+            standing=standing,
+            sums=sums,
+            positions=positions,
+            event=event,
+            now=self._now,
+        )
+        after = replace(head, counting=evaluation.contributions, version=head.version + 1)
+        return replace(aggregate, referral=after, facts=(*aggregate.facts, *positions))
+
+    def _place(self, aggregate: Aggregate, evaluation: Evaluation) -> Aggregate:
+        """Pin positions for sums that this referral is in already."""
+        head = aggregate.referral
+        partner_id = aggregate.parties.shares[0].partner_id
+        standing = self._ledger.standing(partner_id, head.program_id)
+        positions = [
+            self._position(head.referral_id, partner_id, key, standing.sums.get(key, 0))
+            for key in sorted(evaluation.positions)
+        ]
+        return self._pin(aggregate, positions)
+
+    def _position(self, referral_id: str, partner_id: str, key: str, position: int) -> Fact:
+        # The position is not part of the identity: it is given once and then kept.
+        return self._own_fact(
+            facts.STANDING_PINNED,
+            referral_id,
+            f"position:{key}",
+            {"partner_id": partner_id, "key": key, "position": position},
+            value=partner_id,
+        )
+
+    def _pin_rate(self, aggregate: Aggregate, need: NeededRate) -> tuple[Aggregate, bool]:
+        head = aggregate.referral
+        found = self._ledger.rate(head.program_id, need.currency, need.on)
+        if found is None:
+            return aggregate, False
+        rate, on = found
+        fact = self._own_fact(
+            facts.RATE_PINNED,
+            head.referral_id,
+            f"rate:{need.subject}",
+            {"subject": need.subject, "currency": need.currency, "rate": rate, "on": on},
+            value=need.currency,
+        )
+        return self._pin(aggregate, [fact]), True
+
+    def _pin_allowance(self, aggregate: Aggregate, need: NeededAllowance) -> Aggregate:
+        head = aggregate.referral
+        used, version = self._ledger.cap_used(head.program_id, need)
+        allowed = need.allowed(used)
+        own = int(need.pinned.data["allowed_minor"]) if need.pinned else 0
+        fact = self._own_fact(
+            facts.ALLOWANCE_PINNED if need.wanted_minor else facts.FACT_RETRACTED,
+            head.referral_id,
+            f"allowance:{need.cap_id}:{need.rule_id}:{need.occurrence}:{need.holder_id}",
+            {
+                "cap": need.cap_id,
+                "scope": need.scope,
+                "period": need.period,
+                "rule_id": need.rule_id,
+                "occurrence": need.occurrence,
+                "holder_id": need.holder_id,
+                "allowed_minor": allowed,
+                "number": need.number,
+            },
+            value=need.number,
+            retracts=need.pinned.fact_id if need.pinned else None,
+        )
+        self._ledger.pin_allowance(head, need, fact, used=used - own + allowed, version=version)
+        after = replace(head, version=head.version + 1)
+        return replace(aggregate, referral=after, facts=(*aggregate.facts, fact))
+
+    def _pin(self, aggregate: Aggregate, pinned: list[Fact]) -> Aggregate:
+        head = aggregate.referral
+        self._ledger.pin(head, pinned)
+        after = replace(head, version=head.version + 1)
+        return replace(aggregate, referral=after, facts=(*aggregate.facts, *pinned))
+
+    def _own_fact(
+        self,
+        kind: str,
+        referral_id: str,
+        attribute: str,
+        data: dict[str, object],
+        *,
+        value: object,
+        retracts: str | None = None,
+    ) -> Fact:
+        identity = fact_id(
+            source="goodword", subject=referral_id, attribute=attribute, value=value, when=""
+        )
         return Fact(
-            # The position is not part of the identity: it is given once and then kept.
-            fact_id=fact_id(
-                source="goodword",
-                subject=referral.referral_id,
-                attribute=f"position:{milestone}",
-                value=partner_id,
-                when="",
-            ),
-            kind=facts.STANDING_PINNED,
+            fact_id=identity,
+            kind=kind,
             occurred_at=self._now,
             received_at=self._now,
             source="goodword",
-            data={"partner_id": partner_id, "milestone": milestone, "position": count},
+            data=data,
+            retracts=retracts,
         )
 
-    def _posting(self, referral: Referral, effect: Effect, line: TraceLine) -> Posting:
-        opened: dict[str, Book] = {}
-        current: dict[str, Book] = {}
-        movements: list[Movement] = []
-        for change in effect.changes:
-            if not change.steps:
-                continue
-            holder_id = change.reward.holder_id
-            if holder_id not in current:
-                opened[holder_id] = self._ledger.book(holder_id, referral.program_id)
-                current[holder_id] = opened[holder_id]
-            current[holder_id], rows = books.post(
-                current[holder_id],
-                change,
-                now=self._now,
-                movement_ids=[self._new_id("mov") for _ in change.steps],
-            )
-            movements += rows
-        return Posting(
-            referral=referral,
-            changes=effect.changes,
-            books=tuple((opened[holder_id], current[holder_id]) for holder_id in opened),
-            movements=tuple(movements),
-            trace=(line,),
-            event=reward_event(
-                REWARD_POSTED,
-                referral,
-                effect.changes,
-                trigger=self._trigger,
-                now=self._now,
-                event_id=self._new_id("evt"),
-            ),
-            now=self._now,
+    def _partner_event(self, aggregate: Aggregate, partner_id: str) -> Event:
+        head = aggregate.referral
+        trigger = self._writer.trigger
+        return Event(
+            event_id=self._writer.new_id("evt"),
+            name=FACTS_CHANGED,
+            occurred_at=self._now,
+            program_id=head.program_id,
+            aggregate_type="partner",
+            aggregate_id=partner_id,
+            aggregate_version=0,
+            correlation_id=trigger.correlation_id,
+            causation_id=trigger.causation_id,
+            hops=trigger.hops + 1,
+            data={"referral_id": head.referral_id, "kinds": []},
         )
-
-    def _explain(
-        self,
-        referral: Referral,
-        aggregate: Aggregate,
-        evaluation: Evaluation,
-        effects: tuple[Effect, ...],
-    ) -> None:
-        """Store the trace lines that changed without an effect of their own."""
-        stored = {(line.rule_id, line.occurrence): line for line in aggregate.trace}
-        written = {(effect.rule_id, effect.occurrence) for effect in effects}
-        changed = tuple(
-            line
-            for line in evaluation.trace
-            if (line.rule_id, line.occurrence) not in written
-            and stored.get((line.rule_id, line.occurrence)) != line
-        )
-        if changed:
-            self._ledger.explain(referral, changed)
 
 
 def _reasons(evaluation: Evaluation) -> tuple[str, ...]:
@@ -223,43 +252,5 @@ def _reasons(evaluation: Evaluation) -> tuple[str, ...]:
     found = set(deal.left.values())
     if deal.amount:
         found.add(deal.amount.fact_id)
+    found |= {refund.fact_id for refund in deal.refunds}
     return tuple(sorted(found))
-
-
-def reward_event(
-    name: str,
-    referral: Referral,
-    changes: tuple[Change, ...],
-    *,
-    trigger: Trigger,
-    now: datetime,
-    event_id: str,
-) -> Event:
-    """Return the event that tells the world how rewards of a referral stand now."""
-    return Event(
-        event_id=event_id,
-        name=name,
-        occurred_at=now,
-        program_id=referral.program_id,
-        aggregate_type="referral",
-        aggregate_id=referral.referral_id,
-        aggregate_version=referral.version + 1,
-        correlation_id=trigger.correlation_id,
-        causation_id=trigger.causation_id,
-        hops=trigger.hops + 1,
-        data={"rewards": [_told(change) for change in changes]},
-    )
-
-
-def _told(change: Change) -> dict[str, object]:
-    reward = change.reward
-    told: dict[str, object] = {
-        "reward_id": reward.reward_id,
-        "rule_id": reward.rule_id,
-        "holder_id": reward.holder_id,
-        "kind": reward.kind,
-        "state": reward.state,
-    }
-    if reward.kind in FACE_VALUE_KINDS:
-        told["net"] = money_json(reward.net_minor, reward.currency)
-    return told

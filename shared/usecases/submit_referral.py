@@ -12,9 +12,11 @@ from shared.domain.events import Event
 from shared.domain.facts import Fact
 from shared.domain.keyed import Receipt, email_hmac, receipt_token
 from shared.domain.leads import Submission, digest, normalise_email
+from shared.domain.pinning import Pinned, fields_used, pin
 from shared.domain.programs import Program
 from shared.domain.referrals import Referral
-from shared.domain.terms import parse_terms
+from shared.domain.terms import Terms
+from shared.domain.terms_reader import parse_terms
 from shared.ports import IntakeStore, NewId
 
 _TAKES_REFERRALS: Final = frozenset({"pilot", "active", "paused"})
@@ -23,6 +25,8 @@ _SOURCE: Final = "form"
 CREATED: Final = "created"
 REPEATED: Final = "repeated"
 QUARANTINED: Final = "quarantined"
+
+_REVIEW_BY_VERDICT: Final = {"accept": referrals.ACCEPTED, "reject": referrals.REJECTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +81,13 @@ def submit_referral(
         raise UnavailableError
     lead_hmac = email_hmac(secret, normalise_email(submission.lead.email))
     found = _attribute(store, program, submission, now)
-    referral = _referral(program, found, submission, lead_hmac, now=now, new_id=new_id)
+    pinned = _pin(store, program, submission, found, now)
+    referral = _referral(
+        program, found, submission, lead_hmac, verdict=pinned.verdict, now=now, new_id=new_id
+    )
     claimed_by = store.add_referral(
         referral,
-        facts=_first_facts(referral, found, now),
+        facts=_first_facts(referral, found, pinned, now),
         lead=submission.lead,
         digest=digest(program.program_id, submission),
         claim=None if submission.trapped else lead_hmac,
@@ -133,7 +140,7 @@ def _credit(
     if reason or partner is None or enrolment is None:
         return Refusal(reason=reason)
     if evidence.touched_at:
-        days = _attribution_days(store, program, enrolment.terms_version)
+        days = _terms(store, program, enrolment.terms_version).attribution_days
         if attribution.is_outside_window(evidence, days, now):
             return Refusal(reason="click_expired")
     return Attribution(
@@ -141,12 +148,37 @@ def _credit(
     )
 
 
-def _attribution_days(store: IntakeStore, program: Program, version: int) -> int:
+def _terms(store: IntakeStore, program: Program, version: int) -> Terms:
     published = store.terms(program.program_id, version)
     if published is None:
         message = "the programme has not published any terms yet"
         raise ConflictError("program_has_no_terms", message)
-    return parse_terms(published.definition, currency=program.currency).attribution_days
+    return parse_terms(published.definition, currency=program.currency, time_zone=program.time_zone)
+
+
+def _pin(
+    store: IntakeStore,
+    program: Program,
+    submission: Submission,
+    found: Attribution,
+    now: datetime,
+) -> Pinned:
+    """Copy what the rules will read, so that later edits never re-price this referral."""
+    version = found.enrolment.terms_version if found.enrolment else program.terms_version
+    terms = _terms(store, program, version)
+    campaign = ""
+    if found.link_code and "link_campaign" in fields_used(terms):
+        link = store.link(found.link_code)
+        campaign = link.campaign if link else ""
+    return pin(
+        terms,
+        submission.lead,
+        partner=found.partner,
+        enrolment=found.enrolment,
+        campaign=campaign,
+        touched_at=found.touch_at,
+        now=now,
+    )
 
 
 def _referral(
@@ -155,6 +187,7 @@ def _referral(
     submission: Submission,
     lead_hmac: str,
     *,
+    verdict: str,
     now: datetime,
     new_id: NewId,
 ) -> Referral:
@@ -165,7 +198,7 @@ def _referral(
         partner_id=found.partner_id,
         terms_version=found.enrolment.terms_version if found.enrolment else program.terms_version,
         submitted_at=now,
-        review=referrals.SPAM if submission.trapped else referrals.SUBMITTED,
+        review=_first_review(submission, verdict),
         link_code=found.link_code,
         click_id=found.click_id,
         touch_at=found.touch_at,
@@ -174,25 +207,44 @@ def _referral(
     )
 
 
-def _first_facts(referral: Referral, found: Attribution, now: datetime) -> tuple[Fact, ...]:
+def _first_review(submission: Submission, verdict: str) -> str:
+    if submission.trapped:
+        return referrals.SPAM
+    return _REVIEW_BY_VERDICT.get(verdict, referrals.SUBMITTED)
+
+
+def _first_facts(
+    referral: Referral, found: Attribution, pinned: Pinned, now: datetime
+) -> tuple[Fact, ...]:
     """Return what is true from the start: that it came, and under which terms it is judged."""
-    pinned: dict[str, object] = {
+    told: dict[str, object] = {
         "version": referral.terms_version,
         "shares": found.shares,
-        "attributes": {},
+        "attributes": dict(pinned.attributes),
     }
+    if pinned.overrides:
+        told["overrides"] = {rule_id: dict(rate) for rule_id, rate in pinned.overrides.items()}
     if referral.partner_id:
-        pinned |= {"partner_id": referral.partner_id, "link_code": referral.link_code}
+        told |= {"partner_id": referral.partner_id, "link_code": referral.link_code}
     if referral.touch_at:
-        pinned["touch_at"] = referral.touch_at.isoformat()
+        told["touch_at"] = referral.touch_at.isoformat()
     # A referral that starts in quarantine earns nothing until a person decides otherwise.
-    submitted: dict[str, object] = (
-        {"review": referral.review} if referral.review != referrals.SUBMITTED else {}
+    quarantined: dict[str, object] = (
+        {"review": referral.review} if referral.review == referrals.SPAM else {}
     )
-    return (
-        _fact(referral, facts.SUBMITTED, submitted, now),
-        _fact(referral, facts.TERMS_PINNED, pinned, now),
+    first = (
+        _fact(referral, facts.SUBMITTED, quarantined, now),
+        _fact(referral, facts.TERMS_PINNED, told, now),
     )
+    if referral.review in {referrals.SUBMITTED, referrals.SPAM}:
+        return first
+    decided: dict[str, object] = {
+        "decision": pinned.verdict,
+        "state": referral.review,
+        "actor": "terms",
+        "reason": f"lead grade {pinned.attributes['lead_grade']}",
+    }
+    return (*first, _fact(referral, facts.REVIEW_DECIDED, decided, now))
 
 
 def _fact(referral: Referral, kind: str, data: dict[str, object], now: datetime) -> Fact:

@@ -16,6 +16,7 @@ from shared.adapters.dynamodb.keyring_rows import keyring_row
 from shared.adapters.dynamodb.referrals import referral_row
 from shared.adapters.dynamodb.sources import source_row
 from shared.adapters.dynamodb.transactions import put, transact
+from shared.adapters.dynamodb.waiting import with_claim
 from shared.domain.click_tokens import ClickToken, Keyring, SigningKey, issue
 from shared.domain.errors import UnavailableError
 from shared.domain.keyed import email_hmac
@@ -180,8 +181,10 @@ def standard_request(
 class Desk:
     """The store, the clock and the ids of one test."""
 
-    def __init__(self, *sources: Source, referrals: int = 2) -> None:
-        self.client = MemoryDynamo()
+    def __init__(
+        self, *sources: Source, referrals: int = 2, client: MemoryDynamo | None = None
+    ) -> None:
+        self.client = client or MemoryDynamo()
         self.store = Deliveries(client=self.client, core=CORE, vault=VAULT)
         self.secrets = PlainSecrets()
         self.now = NOW
@@ -203,7 +206,7 @@ class Desk:
         """Stores a referral with what intake stores beside it."""
         pointer = {"referral_id": new.referral_id, "program_id": new.program_id}
         claim = email_hmac(SERVER_SECRET, normalise_email(f"lead{number}@example.test"))
-        self.put(keys.referral(new.referral_id), referral_row(new))
+        self.put(keys.referral(new.referral_id), with_claim(referral_row(new), claim))
         self.put(keys.open_referral(new.link_code, new.referral_id), pointer)
         self.put(keys.touch(new.click_id), pointer)
         self.put(keys.lead_claim(new.program_id, claim), pointer)

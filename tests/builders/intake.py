@@ -117,15 +117,7 @@ class World:
         self.save(keys.server_keyring(), keyring_row(Keyring(keys=(server,))))
         self.save_program(program())
         for version, days in ((1, 30), (2, 90)):
-            definition = {**WORKED_EXAMPLE, "windows": {"attribution_days": days}}
-            terms = PublishedTerms(
-                program_id="prg_1",
-                version=version,
-                definition=definition,
-                effective_from=NOW,
-                published_by="root",
-            )
-            self.save(keys.terms("prg_1", version), terms_row(terms))
+            self.publish(version, {"windows": {"attribution_days": days}})
         self.save_partner(partner())
         self.save_partner(partner("ptr_otto", email_hmac=""))
         self.save_link(link())
@@ -143,6 +135,17 @@ class World:
     def save(self, key: keys.Key, row: dict[str, Any]) -> None:
         """Put a row into the core table."""
         transact(self.client, [put(CORE, key, row)])
+
+    def publish(self, version: int, changes: dict[str, Any], program_id: str = "prg_1") -> None:
+        """Store the worked example's terms with changes as a version of a programme."""
+        terms = PublishedTerms(
+            program_id=program_id,
+            version=version,
+            definition={**WORKED_EXAMPLE, **changes},
+            effective_from=NOW,
+            published_by="root",
+        )
+        self.save(keys.terms(program_id, version), terms_row(terms))
 
     def save_program(self, saved: Program) -> None:
         """Store a programme."""

@@ -10,7 +10,9 @@ from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.adapters.dynamodb.referrals import fact_row, referral_row
 from shared.adapters.dynamodb.transactions import put, transact, update
 from shared.domain.errors import StaleVersionError
-from shared.usecases.post_rewards import Posted, Trigger, post_rewards
+from shared.usecases.effects import Posted, Trigger
+from shared.usecases.post_rewards import post_rewards
+from shared.usecases.settle_partner import settle_partner
 from tests.builders.money import START, WORKED_EXAMPLE, Story, numbered_ids, referral
 from tests.fakes.memory_dynamodb import MemoryDynamo
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 CORE = "test-core"
 BOOKS = "test-books"
+PROGRAM = {"program_id": "prg_1", "currency": "USD", "time_zone": "UTC"}
 TRIGGER = Trigger(correlation_id="evt_c", causation_id="evt_c", hops=1)
 
 
@@ -33,7 +36,11 @@ class Stored:
         transact(
             self.client,
             [
-                put(CORE, keys.program("prg_1"), {"program_id": "prg_1", "currency": "USD"}),
+                put(
+                    CORE,
+                    keys.program("prg_1"),
+                    PROGRAM,
+                ),
                 put(CORE, keys.terms("prg_1", 1), {"definition": json.dumps(definition)}),
             ],
         )
@@ -83,6 +90,29 @@ class Stored:
             new_id=self.new_id,
             pause=lambda _attempt: None,
         )
+
+    def enrol(self, partner_id: str = "ptr_1") -> None:
+        """Store that the partner accepted the terms."""
+        key = keys.enrolment(partner_id, "prg_1")
+        transact(self.client, [put(CORE, key, {"terms_version": 1})])
+
+    def settle_partner(self, partner_id: str = "ptr_1", now: datetime = START) -> Posted:
+        """Evaluate what the partner's successes add up to and post what differs."""
+        return settle_partner(
+            self.ledger,
+            partner_id,
+            "prg_1",
+            trigger=TRIGGER,
+            now=now,
+            new_id=self.new_id,
+            pause=lambda _attempt: None,
+        )
+
+    def partner_rewards(self, partner_id: str = "ptr_1") -> dict[str, Reward]:
+        """Return the rewards for the partner's successes, by occurrence."""
+        found = self.ledger.load_partner(partner_id, "prg_1")
+        assert found is not None
+        return {reward.occurrence: reward for reward in found.rewards}
 
     def rewards(self, story: Story) -> dict[str, Reward]:
         """Return the referral's rewards by rule."""

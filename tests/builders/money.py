@@ -8,13 +8,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from shared.domain import facts
-from shared.domain.evaluation import CreditShare, Parties
+from shared.domain.entitlements import CreditShare, Parties
 from shared.domain.facts import Fact
 from shared.domain.referrals import Referral
-from shared.domain.terms import Terms, parse_terms
+from shared.domain.terms_reader import parse_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shared.domain.terms import Terms
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -138,7 +140,7 @@ class Story:
 
     def position(self, number: int) -> Story:
         """Tell the pinned position in the partner's won deals."""
-        data = {"partner_id": self.partner_id, "milestone": "won", "position": number}
+        data = {"partner_id": self.partner_id, "key": "count:won:lifetime", "position": number}
         return self.add(facts.STANDING_PINNED, "", data, at=self.start)
 
     def add(

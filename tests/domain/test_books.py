@@ -17,7 +17,7 @@ from tests.builders.money import START
 def change(*steps: tuple[str, int, int]) -> Change:
     reward = Reward(
         reward_id="rwd_1",
-        referral_id="ref_1",
+        subject_id="ref_1",
         program_id="prg_1",
         rule_id="rule",
         occurrence="once",

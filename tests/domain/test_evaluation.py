@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.domain import facts
-from shared.domain.evaluation import CreditShare, Parties, TraceLine, evaluate
+from shared.domain.entitlements import CreditShare, Parties
+from shared.domain.evaluation import evaluate
 from tests.builders.money import DAY, START, Story, parties, worked_terms
 
 if TYPE_CHECKING:
     from shared.domain.terms import Terms
+    from shared.domain.verdicts import TraceLine
 
 
 def line(story: Story, rule_id: str = "won_commission", terms: Terms | None = None) -> TraceLine:
@@ -47,7 +49,7 @@ def test_amount_missing_is_not_yet() -> None:
 def test_other_currency_is_held_never_guessed() -> None:
     found = line(won(currency="EUR").stage("won"))
     assert ("held", "fx_rate_missing") == (found.outcome, found.code)
-    assert "EUR" == found.figures["deal_currency"]
+    assert "EUR" == found.figures["amount_currency"]
 
 
 def test_condition_not_met_names_the_threshold() -> None:
@@ -108,7 +110,8 @@ def test_position_is_needed_before_a_tier_can_decide() -> None:
     story = Story().submitted().reviewed("accepted").amount("20000.00").stage("won")
     assert "position_not_pinned" == line(story).code
     evaluation = evaluate(worked_terms(), story.facts, parties("ptr_1"))
-    assert frozenset({"won"}) == evaluation.counting
+    assert {"count:won:lifetime": 1} == evaluation.contributions
+    assert frozenset({"count:won:lifetime"}) == evaluation.positions
 
 
 @pytest.mark.parametrize(("position", "percent"), [(5, "10"), (6, "12"), (7, "12")])

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.books import Book, fold, post
-from shared.domain.evaluation import Entitlement
-from shared.domain.rewards import Lot, Reward, difference, mature
+from shared.domain.entitlements import Entitlement
+from shared.domain.rewards import Lot, Reward, Subject, difference, mature
 from tests.builders.money import DAY, START
 
 
@@ -37,9 +37,7 @@ def effects(wanted: list[Entitlement], posted: list[Reward]) -> Any:  # noqa: AN
     return difference(
         wanted,
         posted,
-        referral_id="ref_1",
-        program_id="prg_1",
-        terms_version=1,
+        subject=Subject(scope="referral", subject_id="ref_1", program_id="prg_1", terms_version=1),
         cause=["fct_end"],
     )
 

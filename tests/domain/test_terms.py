@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import InvalidFieldsError
-from shared.domain.terms import MAX_RULES, parse_terms
+from shared.domain.terms import Fixed, Percent
+from shared.domain.terms_reader import MAX_RULES, parse_terms
 from tests.builders.money import WORKED_EXAMPLE, worked_terms
 
 
 def refused(definition: object) -> dict[str, str]:
     with pytest.raises(InvalidFieldsError) as caught:
         parse_terms(definition, currency="USD")
-    return {error.path: error.code for error in caught.value.errors}
+    return {error.path: error.code for error in reversed(caught.value.errors)}
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any value of a field
@@ -37,8 +38,8 @@ def test_worked_example_reads() -> None:
     assert ["accepted_bonus", "qualified_bonus", "won_commission", "lead_discount"] == [
         rule.rule_id for rule in terms.rules
     ]
-    assert 5_000 == terms.rules[0].fixed_minor
-    assert Decimal(10) == terms.rules[2].percent
+    assert Fixed(amount_minor=5_000) == terms.rules[0].value
+    assert Percent(percent=Decimal(10), base="deal_amount") == terms.rules[2].value
     assert (90, 365, 180, 0, 30) == (
         terms.attribution_days,
         terms.credit_days,
@@ -89,11 +90,11 @@ def test_worked_example_reads() -> None:
         ("rules.3.value", {"fixed": "1"}, "rules[3].value", "not_allowed"),
         ("rules.0.tiers", WORKED_EXAMPLE["rules"][2]["tiers"], "rules[0].tiers", "not_allowed"),
         ("rules.2.tiers", 1, "rules[2].tiers", "wrong_type"),
-        ("rules.2.tiers.by", "revenue", "rules[2].tiers.by", "not_allowed"),
+        ("rules.2.tiers.by", "mood", "rules[2].tiers.by", "not_allowed"),
         ("rules.2.tiers.steps", [], "rules[2].tiers.steps", "required"),
         (
             "rules.2.tiers.steps",
-            [{"from": n + 1, "percent": "1"} for n in range(21)],
+            [{"from": n + 1, "percent": "1"} for n in range(51)],
             "rules[2].tiers.steps",
             "too_many",
         ),
@@ -111,7 +112,7 @@ def test_worked_example_reads() -> None:
         ),
         ("rules.1.when", {}, "rules[1].when", "required"),
         ("rules.1.when", {"all": []}, "rules[1].when.all", "required"),
-        ("rules.1.when", {"all": [{}] * 21}, "rules[1].when.all", "too_many"),
+        ("rules.1.when", {"all": [{}] * 51}, "rules[1].when.all", "too_many"),
         (
             "rules.1.when",
             {"any": [{"field": "mood", "op": "gte", "value": "1"}]},

@@ -82,8 +82,58 @@ def first_time() -> tuple[Stored, Story]:
     return stored, story
 
 
+RICH = {
+    "name": "rich",
+    "caps": [
+        {"id": "partner", "scope": "partner", "per": "calendar_year", "limit": "900.00"},
+        {"id": "budget", "scope": "program", "per": "lifetime", "limit": "1000.00"},
+    ],
+    "rules": [
+        {
+            "id": "won_commission",
+            "beneficiary": "partner",
+            "milestone": "won",
+            "kind": "cash",
+            "value": {"percent": "10", "of": "deal_amount"},
+            "tiers": {
+                "by": "revenue",
+                "mode": "retroactive",
+                "milestone": "won",
+                "steps": [{"from": "5000.00", "percent": "12"}],
+            },
+            "hold_days": 5,
+        },
+        {
+            "id": "pair",
+            "beneficiary": "partner",
+            "milestone": "won",
+            "kind": "cash",
+            "occurrence": "every_nth",
+            "nth": 2,
+            "value": {"fixed": "70.00"},
+            "hold_days": 5,
+        },
+    ],
+}
+
+
+def rich() -> tuple[Stored, Story]:
+    """Return a store with limits, true-ups and counts, where a second deal waits to be posted."""
+    stored = Stored(RICH)
+    stored.enrol()
+    stored.win_before(1)
+    stored.settle_partner()
+    story = Story().submitted().reviewed("accepted").amount("20000.00").stage("won")
+    stored.submit(story)
+    stored.settle(story)
+    story.amount("6000.00")
+    stored.tell(story)
+    return stored, story
+
+
 def run(stored: Stored, story: Story) -> None:
     stored.settle(story, now=START + DAY)
+    stored.settle_partner(now=START + DAY)
     mature_rewards(stored.ledger, now=START + 40 * DAY, new_id=stored.new_id, limit=100)
 
 
@@ -113,7 +163,7 @@ def events_of(stored: Stored) -> int:
     return sum(row["pk"].startswith("OUT#") for row in stored.client.dump()["test-core"])
 
 
-@pytest.mark.parametrize("prepare", [first_time, prepared])
+@pytest.mark.parametrize("prepare", [first_time, prepared, rich])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_fault_at_every_call_then_redelivery(
     prepare: Callable[[], tuple[Stored, Story]], kind: str
@@ -152,7 +202,7 @@ def test_two_at_once_post_once() -> None:
         stored.settle(story)
         commission = stored.rewards(story)["won_commission"]
         assert (200_000, 1) == (commission.net_minor, commission.sequence)
-        assert {"won": 3} == stored.ledger.standing("ptr_1", "prg_1").counts
+        assert {"count:won:lifetime": 3} == stored.ledger.standing("ptr_1", "prg_1").sums
         assert_whole(stored)
 
 
@@ -207,7 +257,7 @@ def test_other_run_between_any_two_calls_posts_once() -> None:
     for stored, story in interleaved(first_time, settle, settle):
         commission = stored.rewards(story)["won_commission"]
         assert (200_000, 1) == (commission.net_minor, commission.sequence)
-        assert {"won": 3} == stored.ledger.standing("ptr_1", "prg_1").counts
+        assert {"count:won:lifetime": 3} == stored.ledger.standing("ptr_1", "prg_1").sums
         assert_whole(stored)
 
 
@@ -224,7 +274,7 @@ def test_fact_that_arrives_between_any_two_calls_is_not_overlooked() -> None:
         assert 20_000 == rewards["qualified_bonus"].net_minor
         assert "won_commission" not in rewards or not rewards["won_commission"].net_minor
         assert "lead_discount" not in rewards or "voided" == rewards["lead_discount"].state
-        assert {"won": 2} == stored.ledger.standing("ptr_1", "prg_1").counts
+        assert {"count:won:lifetime": 2} == stored.ledger.standing("ptr_1", "prg_1").sums
         assert_whole(stored)
 
 
@@ -234,7 +284,7 @@ def test_other_referral_of_the_partner_between_any_two_calls_keeps_the_book_whol
         other = stored.ledger.load("ref_2")
         assert other is not None
         assert {5_000} == {r.net_minor for r in other.rewards if r.rule_id == "won_commission"}
-        assert {"won": 4} == stored.ledger.standing("ptr_1", "prg_1").counts
+        assert {"count:won:lifetime": 4} == stored.ledger.standing("ptr_1", "prg_1").sums
         assert_whole(stored)
 
 

@@ -37,6 +37,7 @@ def test_every_route_leads_to_its_function(prod: Template) -> None:
         "GET /v1/receipts/{token}": "submitreferral",
         "POST /v1/webhooks/{source_id}": "receivewebhook",
         "ANY /v1/manage/{proxy+}": "manageprogram",
+        "GET /v1/programs/{program_id}/rewards-table": "manageprogram",
     } == served(prod)
 
 

@@ -27,13 +27,31 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=5,
 )
-PROPERTIES = ["dealstage", "amount", "deal_currency_code", "goodword_referral", "pipeline"]
+PROPERTIES = [
+    *("dealstage", "amount", "deal_currency_code", "goodword_referral", "pipeline"),
+    *("contract_months", "plan"),
+]
+WHOLE_DEALS = ["deal.deletion", "deal.restore", "deal.merge", "object.merge"]
+TYPES = [
+    *("deal.updated", "deal.deleted", "deal.merged", "invoice.paid", "refund.created"),
+    *("chargeback.created", "chargeback.reversed", "subscription.renewed"),
+    *("subscription.cancelled", "meeting.held"),
+]
+PARTS = ("id", "amount_net", "amount", "currency", "period", "of")
 
 
 @st.composite
 def events(draw: st.DrawFn) -> Any:  # noqa: ANN401 - any JSON value
     """A HubSpot event of which any field may be anything."""
     event = change(draw(st.sampled_from(PROPERTIES)), draw(scalars), deal=draw(st.integers(1, 3)))
+    if draw(st.booleans()):
+        ids = st.lists(st.integers(1, 3) | values, max_size=3)
+        event |= {
+            "subscriptionType": draw(st.sampled_from(WHOLE_DEALS)),
+            "objectTypeId": "0-3",
+            "primaryObjectId": draw(st.integers(1, 3) | values),
+            "mergedObjectIds": draw(ids | values),
+        }
     for field in draw(st.lists(st.sampled_from(sorted(event)), max_size=2)):
         event[field] = draw(values)
     return draw(st.just(event) | values)
@@ -45,12 +63,18 @@ def documents(draw: st.DrawFn) -> Any:  # noqa: ANN401 - any JSON value
     deal = draw(
         st.fixed_dictionaries(
             {"id": st.just("D-1") | values},
-            optional=dict.fromkeys(("stage", "pipeline", "amount", "currency"), values),
+            optional=dict.fromkeys(
+                ("stage", "pipeline", "amount", "currency", "contract_months", "fields"), values
+            ),
         )
     )
     keys = ("id", "code", "click_id", "email")
     referral = draw(st.none() | st.fixed_dictionaries({}, optional=dict.fromkeys(keys, values)))
-    document = updated(deal, referral)
+    part = st.fixed_dictionaries({}, optional=dict.fromkeys(PARTS, values)) | values
+    document = updated(deal, referral, type=draw(st.sampled_from(TYPES)))
+    document |= {name: draw(part) for name in ("invoice", "refund", "chargeback")}
+    if draw(st.booleans()):
+        del document["deal"]
     for field in draw(st.lists(st.sampled_from(sorted(document)), max_size=1)):
         document[field] = draw(values)
     return draw(st.just(document) | values)

@@ -114,7 +114,7 @@ def test_rewin_keeps_its_position() -> None:
     stored.settle(story)
     assert stored.rewards(story)["won_commission"].net_minor == 10_000
     assert stored.rewards(later)["won_commission"].net_minor == 10_000
-    assert stored.ledger.standing("ptr_1", "prg_1").counts == {"won": 6}
+    assert stored.ledger.standing("ptr_1", "prg_1").sums == {"count:won:lifetime": 6}
 
 
 def test_review_holds_rewards_until_it_is_decided() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from tests.builders.intake import (
     partner,
     submission,
 )
+from tests.builders.money import WORKED_EXAMPLE
 
 if TYPE_CHECKING:
     from shared.domain.referrals import Referral
@@ -70,7 +72,7 @@ def test_a_click_makes_an_attributed_referral_with_its_first_facts(world: World)
         "link_code": "pia-code",
         "shares": [{"partner_id": "ptr_pia", "role": "introducer", "basis_points": 10_000}],
         "touch_at": head.touch_at.isoformat(),
-        "attributes": {},
+        "attributes": {"partner_kind": "referral_partner", "days_since_touch": 1},
     } == pinned(world, received.referral_id)
     assert 1 == head.terms_version
 
@@ -267,3 +269,30 @@ def test_a_disabled_link_proves_nothing(world: World) -> None:
     received = world.submit(submission(code="off-code"))
 
     assert "link_disabled" == stored(world, received.referral_id).attribution
+
+
+def test_the_grade_may_decide_at_once_and_says_so_in_a_fact(world: World) -> None:
+    quality = {
+        "grades": [],
+        "otherwise": "B",
+        "decide": {"B": "accept"},
+    }
+    world.publish(2, {"lead_quality": quality})
+    received = world.submit(submission())
+
+    head = stored(world, received.referral_id)
+    told = [row["data"] for row in world.rows("REF#") if row.get("kind") == "review_decided"]
+    assert "accepted" == head.review
+    assert [
+        {"decision": "accept", "state": "accepted", "actor": "terms", "reason": "lead grade B"}
+    ] == told
+
+
+def test_the_links_campaign_is_pinned_where_the_terms_read_it(world: World) -> None:
+    rules = [dict(rule) for rule in WORKED_EXAMPLE["rules"]]
+    rules[0]["when"] = {"all": [{"field": "link_campaign", "op": "eq", "value": "spring"}]}
+    world.publish(1, {"rules": rules})
+    world.save_link(replace(link(), campaign="spring"))
+    received = world.submit(submission(code="pia-code"))
+
+    assert "spring" == pinned(world, received.referral_id)["attributes"]["link_campaign"]

@@ -104,6 +104,7 @@ def test_a_repeat_is_remembered_once_per_evidence(world: World) -> None:
 
 def test_the_same_lead_may_be_referred_in_another_programme(world: World) -> None:
     world.save_program(program(program_id="prg_2"))
+    world.publish(2, {}, program_id="prg_2")
     first = world.submit(submission())
 
     other = world.submit(submission(code="pia-code"), program_id="prg_2")

@@ -9,7 +9,7 @@ from shared import names
 from shared.adapters.dynamodb import keyrings, keys, lists, outbox
 from shared.adapters.dynamodb.client import get, query
 from shared.adapters.dynamodb.codec import Item
-from shared.adapters.dynamodb.referrals import fact_from, fact_row, referral_from
+from shared.adapters.dynamodb.referrals import fact_from, fact_row
 from shared.adapters.dynamodb.sources import source_from
 from shared.adapters.dynamodb.transactions import (
     ABSENT,
@@ -22,15 +22,18 @@ from shared.adapters.dynamodb.transactions import (
     transact,
     update,
 )
+from shared.adapters.dynamodb.waiting import Waits, leave_word, take_word_back
 from shared.domain.click_tokens import Keyring
 from shared.domain.deliveries import (
     KEEP_DAYS,
     KEEP_PARKED_DAYS,
     PARKED,
+    Awaited,
     Binding,
     Delivery,
     Reason,
     Waiting,
+    is_deal,
 )
 from shared.domain.errors import UnavailableError
 from shared.domain.events import Event
@@ -46,8 +49,8 @@ LIST: Final = "PARKED"
 
 # A row holds at most 400 KB, a delivery at most 1 MB.
 _PART_BYTES: Final = 300_000
-# Two actions per deal, and a transaction holds 100.
-_DEALS_AT_ONCE: Final = 40
+# Of the 100 actions that a transaction holds, this many may be of deals.
+_DEAL_ACTIONS: Final = 80
 
 
 def delivery_row(delivery: Delivery) -> Item:
@@ -108,11 +111,9 @@ def parked(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deliveries:
+class Deliveries(Waits):
     """Deliveries in the core table, their raw bytes in the vault."""
 
-    client: "DynamoDBClient"
-    core: str
     vault: str
 
     def source(self, source_id: str) -> Source | None:
@@ -191,11 +192,6 @@ class Deliveries:
             bound_at=datetime.fromisoformat(row["bound_at"]),
         )
 
-    def referral(self, referral_id: str) -> Referral | None:
-        """Read the head of a referral consistently."""
-        row = get(self.client, self.core, keys.referral(referral_id))
-        return referral_from(row) if row else None
-
     def facts(self, referral_id: str) -> list[Fact]:
         """Read all facts of a referral consistently."""
         partition, prefix = keys.fact(referral_id, "")
@@ -210,12 +206,6 @@ class Deliveries:
         """Read which referral claims a lead."""
         row = get(self.client, self.core, keys.lead_claim(program_id, email_hmac))
         return str(row["referral_id"]) if row else None
-
-    def open_referrals(self, code: str, limit: int) -> list[str]:
-        """Read which referrals came by a link and have no deal yet."""
-        partition, prefix = keys.open_referral(code, "")
-        rows = query(self.client, self.core, partition, prefix=prefix, limit=limit)
-        return [str(row[names.SK]).removeprefix(prefix) for row in rows]
 
     def click_keyring(self) -> Keyring:
         """Read the keys that sign click tokens."""
@@ -279,7 +269,7 @@ class Deliveries:
             "bound_at": binding.bound_at.isoformat(),
         }
         operations = [put_new(self.core, key, row)]
-        if referral.link_code:
+        if referral.link_code and is_deal(binding.deal_id):
             marker = keys.open_referral(referral.link_code, referral.referral_id)
             operations.append(delete(self.core, marker))
         return operations
@@ -291,6 +281,7 @@ class Deliveries:
         *,
         unbound: Mapping[str, bool],
         bound: Sequence[str],
+        awaited: Mapping[str, Sequence[Awaited]],
         has_body: bool,
     ) -> None:
         """Write the state under the condition of its version, and the markers of its deals.
@@ -302,19 +293,24 @@ class Deliveries:
             StaleVersionError: when the delivery or a binding is not as it was read.
             UnavailableError: when the store does not answer.
         """
-        markers = [self._wait(after, deal_id, named) for deal_id, named in unbound.items()]
-        markers += [self._wait_no_more(after, deal_id) for deal_id in bound]
-        chunks = [
-            markers[start : start + _DEALS_AT_ONCE]
-            for start in range(0, max(1, len(markers)), _DEALS_AT_ONCE)
-        ]
+        expiry = _expiry(after)
+        markers = []
+        for deal_id, named in unbound.items():
+            words = leave_word(
+                self.core, after, deal_id, awaited.get(deal_id, ()), expires_at=expiry
+            )
+            markers.append([*self._wait(after, deal_id, named), *words])
+        for deal_id in bound:
+            words = take_word_back(self.core, after, deal_id, awaited.get(deal_id, ()))
+            markers.append([*self._wait_no_more(after, deal_id), *words])
+        chunks = _packed(markers)
         for place, chunk in enumerate(chunks):
             # Parked before the first marker is there, and until the last one is gone.
             early = after.state != PARKED and place < len(chunks) - 1
             operations = [self._state(before if early else after, version=before.version + place)]
             if place == 0 and has_body and _expiry(before) != _expiry(after):
                 operations += self._keep_body(after)
-            transact(self.client, operations + [part for parts in chunk for part in parts])
+            transact(self.client, operations + chunk)
 
     def _state(self, after: Delivery, *, version: int) -> Operation:
         row = delivery_row(after)
@@ -362,6 +358,16 @@ class Deliveries:
     def announce(self, event: Event, *, now: datetime) -> None:
         """Store an outgoing event by itself."""
         transact(self.client, [outbox.stored(self.core, event, now=now)])
+
+
+def _packed(groups: Sequence[list[Operation]]) -> list[list[Operation]]:
+    """Join groups, none of them split, into as few chunks as they fill; at least one."""
+    chunks: list[list[Operation]] = [[]]
+    for group in groups:
+        if len(chunks[-1]) + len(group) > _DEAL_ACTIONS:
+            chunks.append([])
+        chunks[-1] += group
+    return chunks
 
 
 def _parts(delivery: Delivery) -> int:

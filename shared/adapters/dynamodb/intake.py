@@ -20,6 +20,7 @@ from shared.adapters.dynamodb.transactions import (
     transact,
     update,
 )
+from shared.adapters.dynamodb.waiting import with_claim
 from shared.domain.attribution import Attribution
 from shared.domain.click_tokens import Keyring
 from shared.domain.errors import InvalidFieldsError, UnavailableError
@@ -117,7 +118,7 @@ class Intake:
         """
         claim_key = keys.lead_claim(referral.program_id, claim) if claim else None
         operations = [
-            *self._core_rows(referral, facts),
+            *self._core_rows(referral, facts, claim),
             put_new(
                 self._vault, keys.person(referral.lead_id), _person_row(lead, referral, digest)
             ),
@@ -149,9 +150,13 @@ class Intake:
             # The same evidence came before; it says nothing new.
             return
 
-    def _core_rows(self, referral: Referral, facts: Sequence[Fact]) -> list[Operation]:
+    def _core_rows(
+        self, referral: Referral, facts: Sequence[Fact], claim: str | None
+    ) -> list[Operation]:
         referral_id = referral.referral_id
-        rows = [put_new(self._core, keys.referral(referral_id), referral_row(referral))]
+        # The claim tells which deliveries waited for this lead, without its address.
+        head = with_claim(referral_row(referral), claim)
+        rows = [put_new(self._core, keys.referral(referral_id), head)]
         rows += [
             put_new(self._core, keys.fact(referral_id, fact.fact_id), fact_row(fact))
             for fact in facts

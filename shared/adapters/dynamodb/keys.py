@@ -3,19 +3,30 @@
 core
     PRG#<program>          META                      programme: manage, intake
                            TERMS#<version>           published terms: manage, intake, evaluation
+                           CAP#<cap>#<period>        what is taken of a budget: evaluation
+    FX#<program>#<cur>     <day>                     exchange rate: manage, evaluation
     PTR#<partner>          META                      partner: manage, intake
                            ENR#<program>             enrolment: manage, intake
-                           STANDING#<program>        counts for tiers: evaluation
+                           STANDING#<program>        sums for tiers: evaluation
+                           REWARD#<program>#<rule>#<occ>#<who>   for successes: evaluation
+                           TRACE#<program>#<rule>#<occ>          why
+                           CAP#<program>#<cap>#<period>          what is taken of a cap
+                           FULFIL#<reward>#<number>              what became of a benefit: manage
     LINK#<code>            META                      link: redirect, intake, manage
                            OPEN#<referral>           referral without a deal: evaluation
+                           WAIT#<delivery>#<deal>    waits for a referral: evaluation
     SRC#<source>           META                      webhook source: receiver, evaluation
     REF#<referral>         META                      referral: intake, evaluation, manage
                            FACT#<fact>               fact
                            REWARD#<rule>#<occ>#<who> reward as posted
                            TRACE#<rule>#<occ>        decision trace line
                            REPEAT#<digest>           repeated submission
+                           PROPOSAL#<proposal>       waits for a second person: manage
+                           FULFIL#<reward>#<number>  what became of a benefit: manage
     LEAD#<program>#<hmac>  CLAIM                     who referred a lead: intake
+                           WAIT#<delivery>#<deal>    waits for a referral: evaluation
     TOUCH#<click>          REF                       referral of a click: intake, evaluation
+                           WAIT#<delivery>#<deal>    waits for a referral: evaluation
     DEAL#<source>#<deal>   BINDING                   referral of a deal: evaluation
                            PARKED#<delivery>         waits for the binding: evaluation
     DLV#<delivery>         META                      inbox row: receiver, evaluation, manage
@@ -54,6 +65,11 @@ def program(program_id: str) -> Key:
 def terms(program_id: str, version: int) -> Key:
     """Locate one version of a programme's terms."""
     return f"PRG#{program_id}", f"TERMS#{version:06d}"
+
+
+def fx_rate(program_id: str, currency: str, day: str) -> Key:
+    """Locate a programme's exchange rate of one day (ISO date)."""
+    return f"FX#{program_id}#{currency}", day
 
 
 def partner(partner_id: str) -> Key:
@@ -106,9 +122,47 @@ def trace(referral_id: str, rule_id: str, occurrence: str) -> Key:
     return f"REF#{referral_id}", f"TRACE#{rule_id}#{occurrence}"
 
 
+def partner_reward(
+    partner_id: str, program_id: str, rule_id: str, occurrence: str, beneficiary: str
+) -> Key:
+    """Locate a reward for a partner's successes in a programme."""
+    return f"PTR#{partner_id}", f"REWARD#{program_id}#{rule_id}#{occurrence}#{beneficiary}"
+
+
+def partner_trace(partner_id: str, program_id: str, rule_id: str, occurrence: str) -> Key:
+    """Locate a trace line about a partner's successes in a programme."""
+    return f"PTR#{partner_id}", f"TRACE#{program_id}#{rule_id}#{occurrence}"
+
+
+def partner_cap(partner_id: str, program_id: str, cap_id: str, period: str) -> Key:
+    """Locate how much of a partner's cap is taken."""
+    return f"PTR#{partner_id}", f"CAP#{program_id}#{cap_id}#{period}"
+
+
+def program_cap(program_id: str, cap_id: str, period: str) -> Key:
+    """Locate how much of a programme's budget is taken."""
+    return f"PRG#{program_id}", f"CAP#{cap_id}#{period}"
+
+
 def repeat(referral_id: str, digest: str) -> Key:
     """Locate the record of a repeated submission."""
     return f"REF#{referral_id}", f"REPEAT#{digest}"
+
+
+def proposal(referral_id: str, proposal_id: str) -> Key:
+    """Locate a fact that waits for a second person."""
+    return f"REF#{referral_id}", f"PROPOSAL#{proposal_id}"
+
+
+def fulfilment(guard: Key, reward_id: str, number: int) -> Key:
+    """Locate a report of what became of a reward, beside the row that guards the reward."""
+    partition, prefix = fulfilments(guard, reward_id)
+    return partition, f"{prefix}{number:06d}"
+
+
+def fulfilments(guard: Key, reward_id: str) -> Key:
+    """Return the partition and the common beginning of the reports on a reward."""
+    return guard[0], f"FULFIL#{reward_id}#"
 
 
 def lead_claim(program_id: str, email_hmac: str) -> Key:
@@ -136,6 +190,17 @@ def parked_deliveries(source_id: str, deal_id: str, *, names_referral: bool | No
     """Return the partition and the common beginning of the markers of a deal."""
     group = "" if names_referral is None else "0#" if names_referral else "1#"
     return f"DEAL#{source_id}#{deal_id}", f"PARKED#{group}"
+
+
+def waiting_for(evidence: Key, delivery_id: str, deal_id: str) -> Key:
+    """Locate what a delivery left beside a click's, lead's or link's row: that it waits."""
+    partition, prefix = all_waiting_for(evidence)
+    return partition, f"{prefix}{delivery_id}#{deal_id}"
+
+
+def all_waiting_for(evidence: Key) -> Key:
+    """Return the partition and the common beginning of all that wait for an evidence."""
+    return evidence[0], "WAIT#"
 
 
 def delivery(delivery_id: str) -> Key:

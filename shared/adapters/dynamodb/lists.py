@@ -18,6 +18,7 @@ LINKS: Final = "LNK"
 SOURCES: Final = "SRC"
 REFERRALS: Final = "REF"
 API_KEYS: Final = "KEY"
+FX_RATES: Final = "FX"
 EVERYWHERE: Final = "all"
 """Scope of lists that belong to no programme."""
 

@@ -39,6 +39,7 @@ def program_row(program: Program) -> Item:
         "thank_you_url": program.thank_you_url,
         "fallback_url": program.fallback_url,
         "click_param": program.click_param,
+        "publish_rewards": program.publish_rewards,
         "terms_version": program.terms_version,
         "version": program.version,
         "created_at": created_at,
@@ -65,6 +66,8 @@ def program_from(row: Item) -> Program:
         thank_you_url=row["thank_you_url"],
         fallback_url=row["fallback_url"],
         click_param=row["click_param"],
+        # Programmes stored before there was such a thing keep it to themselves.
+        publish_rewards=row.get("publish_rewards", False),
         terms_version=row["terms_version"],
         version=row["version"],
         created_at=datetime.fromisoformat(row["created_at"]),

@@ -26,7 +26,7 @@ def referral_row(referral: Referral) -> Item:
         "source_id": referral.source_id,
         "deal_id": referral.deal_id,
         "deal": dict(referral.deal),
-        "counting": list(referral.counting),
+        "counting": dict(referral.counting),
         "version": referral.version,
         **keys.in_list(
             "REF", referral.program_id, referral.referral_id, spread_by=referral.referral_id
@@ -56,7 +56,7 @@ def referral_from(row: Item) -> Referral:
         source_id=row["source_id"],
         deal_id=row["deal_id"],
         deal=row["deal"],
-        counting=tuple(row["counting"]),
+        counting=row["counting"],
         version=row["version"],
     )
 

@@ -8,25 +8,29 @@ from shared import names
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.client import query
 from shared.adapters.dynamodb.codec import Item
-from shared.domain.evaluation import TraceLine
-from shared.domain.rewards import Lot, Reward
+from shared.domain.rewards import BY_REFERRAL, Lot, Reward
 from shared.domain.terms import PARTNER
+from shared.domain.verdicts import TraceLine
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
 def reward_key(reward: Reward) -> keys.Key:
-    """Locate a reward's row."""
-    return keys.reward(reward.referral_id, reward.rule_id, reward.occurrence, reward.holder_id)
+    """Locate a reward's row: with its referral, or in the partner's own file."""
+    identity = (reward.rule_id, reward.occurrence, reward.holder_id)
+    if reward.scope == BY_REFERRAL:
+        return keys.reward(reward.subject_id, *identity)
+    return keys.partner_reward(reward.subject_id, reward.program_id, *identity)
 
 
 def reward_row(reward: Reward) -> Item:
     """Return the row of a reward with its list entries and, while a hold runs, its due entry."""
-    listed_as = f"{reward.referral_id}#{reward.reward_id}"
+    listed_as = f"{reward.subject_id}#{reward.reward_id}"
     row: Item = {
         "reward_id": reward.reward_id,
-        "referral_id": reward.referral_id,
+        "scope": reward.scope,
+        "subject_id": reward.subject_id,
         "program_id": reward.program_id,
         "rule_id": reward.rule_id,
         "occurrence": reward.occurrence,
@@ -53,6 +57,7 @@ def reward_row(reward: Reward) -> Item:
         "held": reward.held,
         "benefit": dict(reward.benefit),
         "benefit_state": reward.benefit_state,
+        "worth_minor": reward.worth_minor,
         **keys.in_list("RWD", reward.program_id, listed_as, spread_by=reward.reward_id),
     }
     if reward.role == PARTNER:
@@ -66,7 +71,8 @@ def reward_from(row: Item) -> Reward:
     """Return a reward from its row."""
     return Reward(
         reward_id=row["reward_id"],
-        referral_id=row["referral_id"],
+        scope=row["scope"],
+        subject_id=row["subject_id"],
         program_id=row["program_id"],
         rule_id=row["rule_id"],
         occurrence=row["occurrence"],
@@ -93,6 +99,7 @@ def reward_from(row: Item) -> Reward:
         held=row["held"],
         benefit=row["benefit"],
         benefit_state=row["benefit_state"],
+        worth_minor=row["worth_minor"],
     )
 
 

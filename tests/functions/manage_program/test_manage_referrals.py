@@ -10,7 +10,8 @@ from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.adapters.dynamodb.referrals import fact_row, referral_row
 from shared.adapters.dynamodb.transactions import put, transact, update
-from shared.usecases.post_rewards import Trigger, post_rewards
+from shared.usecases.effects import Trigger
+from shared.usecases.post_rewards import post_rewards
 from tests.builders.money import START, WORKED_EXAMPLE, Story, numbered_ids, referral
 from tests.functions.manage_program.conftest import BOOKS, CORE, VAULT
 

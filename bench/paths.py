@@ -1,0 +1,152 @@
+"""The stored paths under the meter: at what is stored, and at what a partner has behind it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench.meter import Usage
+from bench.stock import PARTNER, count_rows, measured, stock, story
+from shared.adapters.dynamodb import keys
+from shared.adapters.dynamodb.transactions import put, transact
+from shared.domain.facts import INVOICE_PAID, MAX_FACTS
+from tests.builders.ledger import CORE, Stored
+from tests.builders.money import WORKED_EXAMPLE, Story
+
+_WON: Final = "count:won:lifetime"
+_NTH: Final = 5
+_BONUS: Final[dict[str, Any]] = {
+    "beneficiary": "partner",
+    "milestone": "won",
+    "kind": "cash",
+    "value": {"fixed": "70.00"},
+}
+ACHIEVEMENTS: Final[dict[str, Any]] = {
+    **WORKED_EXAMPLE,
+    "rules": [
+        *WORKED_EXAMPLE["rules"],
+        {**_BONUS, "id": "star", "occurrence": "at_counts", "counts": [3, 12, 10_005]},
+    ],
+}
+EVERY_FIFTH: Final[dict[str, Any]] = {
+    **WORKED_EXAMPLE,
+    "rules": [
+        *WORKED_EXAMPLE["rules"],
+        {**_BONUS, "id": "fifth", "occurrence": "every_nth", "nth": _NTH},
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One operation at one size. ``scale`` names the size, ``rows`` is all that is stored."""
+
+    operation: str
+    scale: str
+    rows: int
+    usage: Usage
+
+
+def by_stored(sizes: Sequence[int]) -> Iterator[Measured]:
+    """Yield every operation at every number of stored referrals."""
+    for size in sizes:
+        stored = _with_partner(ACHIEVEMENTS, behind=0)
+        stock(stored, size)
+        yield from _operations(stored, f"{size:,} referrals stored")
+
+
+def by_partner(sizes: Sequence[int]) -> Iterator[Measured]:
+    """Yield every operation for partners with more and more referrals behind them."""
+    for size in sizes:
+        stored = _with_partner(ACHIEVEMENTS, behind=size)
+        stock(stored, size, of=PARTNER)
+        yield from _operations(stored, f"partner with {size:,} referrals")
+
+
+def by_successes(sizes: Sequence[int]) -> Iterator[Measured]:
+    """Yield what settling takes when every fifth success is a reward of its own."""
+    for size in sizes:
+        stored = _with_partner(EVERY_FIFTH, behind=size)
+        yield from _settling(stored, f"partner with {size:,} successes", "every fifth")
+
+
+def by_facts(sizes: Sequence[int] = (10, 100, MAX_FACTS)) -> Iterator[Measured]:
+    """Yield what looking at a referral takes that has more and more facts of its own."""
+    for size in sizes:
+        stored = Stored()
+        told = story()
+        for number in range(size - len(told.facts) - 1):
+            invoice = {"invoice_id": f"I-{number}", "amount_net": "100.00", "currency": "USD"}
+            told.add(INVOICE_PAID, str(number), invoice)
+        submit(stored, told)
+        stored.settle(told)
+        usage = measured(stored.client, lambda stored=stored, told=told: stored.settle(told))  # type: ignore[misc]
+        yield _row(stored, "post_rewards: nothing to do", f"referral with {size:,} facts", usage)
+
+
+def submit(stored: Stored, told: Story) -> None:
+    """Store a referral in pieces that fit into transactions."""
+    facts, told.facts = told.facts, []
+    stored.submit(told)
+    for start in range(0, len(facts), _FACTS_AT_ONCE):
+        told.facts = facts[: start + _FACTS_AT_ONCE]
+        stored.tell(told)
+
+
+_FACTS_AT_ONCE: Final = 90
+
+
+def _with_partner(definition: dict[str, Any], *, behind: int) -> Stored:
+    """Return a store whose partner is enrolled and settled, with so many successes."""
+    stored = Stored(definition)
+    stored.enrol()
+    if behind:
+        succeed(stored, behind)
+        stored.settle_partner()
+    return stored
+
+
+def succeed(stored: Stored, total: int) -> None:
+    """Let the partner's sums say that so many deals are won."""
+    known = stored.ledger.standing(PARTNER, "prg_1")
+    row = {"sums": {_WON: total}, "version": known.version + 1}
+    transact(stored.client, [put(CORE, keys.standing(PARTNER, "prg_1"), row)])
+
+
+def _operations(stored: Stored, scale: str) -> Iterator[Measured]:
+    told = story()
+    stored.submit(told)
+    yield _settled(stored, told, "post_rewards: first posting", scale)
+    told.amount("30000.00")
+    stored.tell(told)
+    yield _settled(stored, told, "post_rewards: re-amount", scale)
+    yield _settled(stored, told, "post_rewards: nothing to do", scale)
+    yield from _settling(stored, scale, "achievements")
+
+
+def _settled(stored: Stored, told: Story, operation: str, scale: str) -> Measured:
+    return _row(stored, operation, scale, measured(stored.client, lambda: stored.settle(told)))
+
+
+def _settling(stored: Stored, scale: str, rule: str) -> Iterator[Measured]:
+    def settle(what: str) -> Measured:
+        usage = measured(stored.client, stored.settle_partner)
+        return _row(stored, f"settle_partner, {rule}: {what}", scale, usage)
+
+    won = stored.ledger.standing(PARTNER, "prg_1").sums.get(_WON, 0)
+    stored.settle_partner()
+    yield settle("nothing to do")
+    # The next reward is five successes away, whatever the number behind it.
+    succeed(stored, won + _NTH)
+    yield settle("one bonus")
+
+
+def _row(stored: Stored, operation: str, scale: str, usage: Usage) -> Measured:
+    return Measured(operation=operation, scale=scale, rows=count_rows(stored.client), usage=usage)
+
+
+def growth(rows: Sequence[Measured], figure: Callable[[Usage], float]) -> dict[str, set[float]]:
+    """Return the values that a figure takes at all sizes, by operation."""
+    found: dict[str, set[float]] = {}
+    for row in rows:
+        found.setdefault(row.operation, set()).add(figure(row.usage))
+    return found

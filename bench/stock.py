@@ -1,0 +1,109 @@
+"""A store with one partner under the meter and as many other referrals as wanted.
+
+Other referrals are copies of one that went through the product, under ids of their own: all rows
+of it, except outgoing events, which expire a week after they were sent.
+"""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench.meter import Meter, Usage
+from shared import names
+from shared.adapters.dynamodb import keys
+from shared.adapters.dynamodb.transactions import put, transact
+from tests.builders.ledger import BOOKS, CORE, Stored
+from tests.builders.money import Story
+from tests.fakes.memory_dynamodb import MemoryDynamo
+
+PARTNER: Final = "ptr_1"
+_MODEL: Final = "ref_model"
+_NEIGHBOURS: Final = 100
+"""Other partners that the other referrals are spread over."""
+
+Row = dict[str, Any]
+
+
+def measured(client: MemoryDynamo, operation: Callable[[], object]) -> Usage:
+    """Return what an operation takes."""
+    meter = Meter(client=client)
+    operation()
+    return meter.taken()
+
+
+def story(referral_id: str = "ref_1", partner_id: str = PARTNER) -> Story:
+    """Return a referral that was accepted, with a deal that was won."""
+    told = Story(referral_id=referral_id, deal_id=f"D-{referral_id}", partner_id=partner_id)
+    return told.submitted().reviewed("accepted").amount("20000.00").stage("won")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copied:
+    table: str
+    row: Row
+
+
+def stock(stored: Stored, referrals: int, *, of: str = "") -> None:
+    """Put posted referrals beside what is there: of one partner, or of many."""
+    client = stored.client
+    model = _model(stored)
+    with _without_collector():
+        for number in range(referrals):
+            partner_id = of or f"ptr_n{number % _NEIGHBOURS:03d}"
+            _copy(client, model, f"{number:07d}", partner_id)
+
+
+def _model(stored: Stored) -> list[_Copied]:
+    """Post one referral in a store of its own and return its rows."""
+    definition = next(
+        row["definition"] for row in stored.client.dump()[CORE] if row["sk"].startswith("TERMS#")
+    )
+    apart = Stored()
+    transact(apart.client, [put(CORE, keys.terms("prg_1", 1), {"definition": definition})])
+    start = len(apart.client.changes)
+    told = story(_MODEL, "ptr_model")
+    apart.submit(told)
+    apart.settle(told)
+    rows = {
+        (change.table, *(value["S"] for value in change.keys.values())): change.new_image
+        for change in apart.client.changes[start:]
+    }
+    # The partner's own rows are one each, however many referrals there are.
+    apart_from_referral = (names.OUTBOX_PREFIX, "PTR#")
+    return [
+        _Copied(table=table, row=row)
+        for (table, *_), row in rows.items()
+        if row
+        and not row[names.PK]["S"].startswith(apart_from_referral)
+        and not row[names.SK]["S"].startswith("HEAD")
+    ]
+
+
+def _copy(client: MemoryDynamo, model: list[_Copied], number: str, partner_id: str) -> None:
+    for copied in model:
+        row = dict(copied.row)
+        for name in (names.PK, names.SK, names.LIST_SK, names.PARTNER_PK, names.PARTNER_SK):
+            if name in row:
+                text = row[name]["S"].replace(_MODEL, f"ref_n{number}")
+                row[name] = {"S": text.replace("ptr_model", partner_id)}
+        # Two million rows through the front door would take an hour.
+        table = client._table(copied.table)  # noqa: SLF001
+        table.rows[row[names.PK]["S"], row[names.SK]["S"]] = row
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the collector from walking millions of rows again and again while they are made."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def count_rows(client: MemoryDynamo) -> int:
+    """Return how many rows the product's tables hold."""
+    return sum(len(client._table(name).rows) for name in (CORE, BOOKS))  # noqa: SLF001

@@ -1,0 +1,146 @@
+"""Amounts that values are taken of: converted to the ledger currency, less what was refunded.
+
+* A refund of an invoice lowers that invoice only, never below zero.
+* A refund of the deal lowers the deal's amount; over invoices it spreads pro rata to what remains
+  of those paid up to the refund's time, by largest remainder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from shared.domain.deal import DEAL, Amount, Deal, Paid
+from shared.domain.money import MAX_MINOR, parse_decimal, split, to_minor
+from shared.domain.verdicts import DENIED, HELD, NOT_YET, Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededRate:
+    """A rate into the ledger currency that must be pinned before a rule can decide."""
+
+    subject: str
+    currency: str
+    on: date
+
+
+@dataclass(slots=True, kw_only=True)
+class Amounts:
+    """Reads amounts of one referral in the ledger currency.
+
+    ``rates`` maps (subject, currency) to the pinned rate. What was asked for in vain is in
+    ``needed``.
+    """
+
+    deal: Deal
+    currency: str
+    rates: Mapping[tuple[str, str], Decimal]
+    needed: dict[tuple[str, str], NeededRate] = field(default_factory=dict)
+
+    def minor(self, amount: Amount, subject: str = "") -> int:
+        """Return an amount in minor units of the ledger currency.
+
+        ``subject`` is whose rate converts it: a refund uses the rate of what it refunds.
+
+        Raises:
+            Refusal: when there is no rate, or the amount can't be read.
+        """
+        value = parse_decimal(amount.text)
+        if value is None:
+            raise Refusal(NOT_YET, "amount_missing", (amount.fact_id,))
+        if amount.currency != self.currency:
+            value *= self._rate(amount, subject or amount.subject)
+        minor = to_minor(value, self.currency)
+        if abs(minor) > MAX_MINOR:
+            raise Refusal(DENIED, "amount_too_large", (amount.fact_id,))
+        return minor
+
+    def _rate(self, amount: Amount, subject: str) -> Decimal:
+        sale = self._sale(subject)
+        if sale and sale.currency == amount.currency:
+            # Else a whole refund at another day's rate would leave a rest, or take too much.
+            amount = sale
+        own = parse_decimal(amount.rate)
+        if own is not None and own > 0:
+            return own
+        pinned = self.rates.get((subject, amount.currency))
+        if pinned is not None:
+            return pinned
+        self.needed.setdefault(
+            (subject, amount.currency),
+            NeededRate(subject=subject, currency=amount.currency, on=amount.occurred_at.date()),
+        )
+        raise Refusal(
+            HELD,
+            "fx_rate_missing",
+            (amount.fact_id,),
+            amount=amount.text,
+            amount_currency=amount.currency,
+            ledger_currency=self.currency,
+        )
+
+    def _sale(self, subject: str) -> Amount | None:
+        if subject == DEAL:
+            return self.deal.amount
+        return next(
+            (row.amount for row in self.deal.invoices if f"invoice:{row.paid_id}" == subject), None
+        )
+
+    def gross_deal(self) -> int:
+        """Return the deal's latest gross amount.
+
+        Raises:
+            Refusal: when nobody told it yet.
+        """
+        if self.deal.amount is None:
+            raise Refusal(NOT_YET, "amount_missing")
+        return self.minor(self.deal.amount)
+
+    def refunded_of_deal(self) -> int:
+        """Return what was refunded of the deal as a whole."""
+        return sum(
+            self.minor(refund, DEAL) for refund in self.deal.refunds if refund.subject == DEAL
+        )
+
+    def net_deal(self) -> int:
+        """Return the deal's amount less its refunds, never below zero."""
+        return max(self.gross_deal() - self.refunded_of_deal(), 0)
+
+    def net_invoices(self) -> dict[str, int]:
+        """Return what remains of each invoice after all refunds, by invoice id."""
+        paid = {paid.paid_id: paid for paid in self.deal.invoices}
+        left = {paid_id: self.gross_invoice(row) for paid_id, row in paid.items()}
+        for refund in self.deal.refunds:
+            kind, _, invoice_id = refund.subject.partition(":")
+            if kind == DEAL:
+                self._spread(refund, paid, left)
+            elif invoice_id in left:
+                left[invoice_id] = max(left[invoice_id] - self.minor(refund), 0)
+        return left
+
+    def gross_invoice(self, paid: Paid) -> int:
+        """Return an invoice's latest net amount as it was paid."""
+        return max(self.minor(paid.amount), 0) if paid.amount else 0
+
+    def _spread(self, refund: Amount, paid: Mapping[str, Paid], left: dict[str, int]) -> None:
+        open_ids = [
+            paid_id
+            for paid_id, row in paid.items()
+            if row.reached.occurred_at <= refund.occurred_at and left[paid_id]
+        ]
+        remaining = [left[paid_id] for paid_id in open_ids]
+        total = min(self.minor(refund, DEAL), sum(remaining))
+        if total > 0:
+            for paid_id, part in zip(open_ids, split(total, remaining), strict=True):
+                left[paid_id] -= part
+
+    def last_received(self, *subjects: str) -> datetime | None:
+        """Return when we last heard of an amount or refund of any of these subjects."""
+        told = [self.deal.amount, *(paid.amount for paid in self.deal.invoices)]
+        told += [paid.amount for paid in self.deal.renewals]
+        moments = [
+            amount.received_at
+            for amount in (*told, *self.deal.refunds)
+            if amount and amount.subject in subjects
+        ]
+        return max(moments, default=None)

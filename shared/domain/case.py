@@ -1,0 +1,161 @@
+"""One referral under one version of terms: what the judgement of its rules rests on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from shared.domain import facts as kinds
+from shared.domain import referrals
+from shared.domain.bases import Amounts
+from shared.domain.caps import Allowances
+from shared.domain.conditions import Fields
+from shared.domain.deal import Deal, Reached, fold
+from shared.domain.entitlements import CreditShare, Parties, read_shares
+from shared.domain.facts import Fact, latest
+from shared.domain.periods import period_key
+from shared.domain.terms import Terms, Tier
+from shared.domain.values import Valuation
+from shared.domain.verdicts import DENIED, NOT_YET, REVERSED, Refusal
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """One referral under one version of terms, and what the judgement collects on its way."""
+
+    terms: Terms
+    deal: Deal
+    parties: Parties
+    amounts: Amounts
+    valuation: Valuation
+    allowances: Allowances
+    attributes: Mapping[str, Any]
+    shares: tuple[Fact, ...]
+    floor: datetime
+    submitted_at: datetime
+    positions: Mapping[str, int]
+    missing_positions: set[str] = field(default_factory=set)
+    bases: dict[str, int] = field(default_factory=dict)
+
+
+def open_case(
+    terms: Terms, ordered: tuple[Fact, ...], known: tuple[Fact, ...], parties: Parties
+) -> Case:
+    """Bring facts, which must be in order, to what the judgement needs.
+
+    ``known`` are all facts, also those that no longer hold.
+
+    Raises:
+        ValueError: when the facts lack the submission, which is a bug of the caller.
+    """
+    submitted = latest(ordered, kinds.SUBMITTED)
+    if submitted is None:
+        message = "a referral without its submission cannot be evaluated"
+        raise ValueError(message)
+    pinned = latest(ordered, kinds.TERMS_PINNED)
+    data: Mapping[str, Any] = pinned.data if pinned else {}
+    introduced = submitted.occurred_at
+    if data.get("touch_at"):
+        introduced = min(introduced, datetime.fromisoformat(data["touch_at"]))
+    deal = fold(ordered, terms)
+    amounts = Amounts(deal=deal, currency=terms.currency, rates=_rates(ordered))
+    attributes = data.get("attributes", {})
+    return Case(
+        terms=terms,
+        deal=deal,
+        parties=parties,
+        amounts=amounts,
+        valuation=Valuation(
+            amounts=amounts,
+            fields=Fields(amounts=amounts, attributes=attributes),
+            overrides=data.get("overrides", {}),
+        ),
+        allowances=Allowances(terms=terms, facts=known),
+        attributes=attributes,
+        shares=tuple(fact for fact in ordered if fact.kind == kinds.SHARES_SET),
+        floor=introduced - timedelta(days=terms.prior_days),
+        submitted_at=submitted.occurred_at,
+        positions={
+            str(fact.data["key"]): int(fact.data["position"])
+            for fact in ordered
+            if fact.kind == kinds.STANDING_PINNED
+        },
+    )
+
+
+def _rates(ordered: Iterable[Fact]) -> dict[tuple[str, str], Decimal]:
+    return {
+        (str(fact.data["subject"]), str(fact.data["currency"])): Decimal(str(fact.data["rate"]))
+        for fact in ordered
+        if fact.kind == kinds.RATE_PINNED
+    }
+
+
+def reached_at(milestone: str, case: Case) -> Reached:
+    """Return when the milestone was reached, if it was and may count.
+
+    Raises:
+        Refusal: with the reason why it does not.
+    """
+    deal = case.deal
+    if deal.review not in referrals.OPEN_REVIEW | {referrals.ACCEPTED}:
+        raise Refusal(DENIED, f"review_{deal.review}")
+    reached = deal.milestones.get(milestone)
+    if reached is None:
+        if milestone in deal.left:
+            raise Refusal(REVERSED, "milestone_left", (deal.left[milestone],))
+        raise Refusal(NOT_YET, "milestone_not_reached")
+    check_floor(reached, case)
+    facts = (reached.fact_id,)
+    at = reached.occurred_at.isoformat()
+    ends_at = case.submitted_at + timedelta(days=case.terms.credit_days)
+    if reached.occurred_at >= ends_at:
+        raise Refusal(
+            DENIED, "credit_window_over", facts, occurred_at=at, window_end=ends_at.isoformat()
+        )
+    if reached.received_at >= ends_at + timedelta(days=case.terms.late_grace_days):
+        raise Refusal(
+            DENIED,
+            "received_too_late",
+            facts,
+            received_at=reached.received_at.isoformat(),
+            window_end=ends_at.isoformat(),
+        )
+    return reached
+
+
+def check_floor(reached: Reached, case: Case) -> None:
+    """Demand that it occurred after the introduction.
+
+    Raises:
+        Refusal: when it was there before: nobody may claim a deal that was already won.
+    """
+    if reached.occurred_at < case.floor:
+        raise Refusal(
+            DENIED,
+            "milestone_before_referral",
+            (reached.fact_id,),
+            occurred_at=reached.occurred_at.isoformat(),
+            referral_since=case.floor.isoformat(),
+        )
+
+
+def tier_key(tier: Tier, case: Case) -> str:
+    """Name the sum that a tier looks at, in the period of its own milestone.
+
+    Raises:
+        Refusal: when the milestone does not count.
+    """
+    reached = reached_at(tier.milestone, case)
+    period = period_key(tier.period, reached.occurred_at, case.terms.time_zone)
+    return f"{tier.by}:{tier.milestone}:{period}"
+
+
+def shares_at(case: Case, reached: Reached) -> tuple[CreditShare, ...]:
+    """Return who shared when the occurrence first counted, unless told otherwise afterwards."""
+    shares = case.parties.shares
+    for fact in case.shares:
+        if fact.data.get("retroactive") or fact.received_at <= reached.received_at:
+            shares = read_shares(fact.data["shares"])
+    return shares

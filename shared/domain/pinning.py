@@ -1,0 +1,123 @@
+"""What a submission pins: attributes, overrides and the lead's grade under one version of terms.
+
+Everything that conditions, tables and eligibility will ever read beside the deal's own facts is
+copied into the ``terms_pinned`` fact here, so that editing a link, a partner or an enrolment never
+re-prices history.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.bases import Amounts
+from shared.domain.conditions import Fields, Known, holds
+from shared.domain.deal import Deal
+from shared.domain.leads import Lead
+from shared.domain.partners import Enrolment, Partner
+from shared.domain.terms import Condition, Group, Table, Terms
+from shared.domain.verdicts import Refusal
+
+_MAX_DIGITS: Final = 9
+_LEVELS: Final = ("tier", "group")
+"""Levels of overrides in the order that settles ties: the later one wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The pinned part of a submission. ``verdict`` is what the grade decides, or ""."""
+
+    attributes: Mapping[str, Known]
+    overrides: Mapping[str, Mapping[str, object]]
+    verdict: str = ""
+
+
+def fields_used(terms: Terms) -> frozenset[str]:
+    """Return the declared fields that any rule or grade of these terms reads."""
+    found: set[str] = set()
+    groups = [rule.when for rule in terms.rules] + [g.when for g in terms.lead_quality.grades]
+    for group in groups:
+        if group:
+            found |= _fields_of(group)
+    found |= {rule.value.field for rule in terms.rules if isinstance(rule.value, Table)}
+    return frozenset(found)
+
+
+def _fields_of(part: Condition | Group) -> set[str]:
+    if isinstance(part, Condition):
+        return {part.field}
+    return {name for member in part.members for name in _fields_of(member)}
+
+
+def pin(
+    terms: Terms,
+    lead: Lead,
+    *,
+    partner: Partner | None,
+    enrolment: Enrolment | None,
+    campaign: str = "",
+    touched_at: datetime | None = None,
+    now: datetime,
+) -> Pinned:
+    """Return what a submission of this lead by this partner pins at this moment."""
+    attributes = _attributes(lead, partner, enrolment, campaign=campaign)
+    if touched_at:
+        attributes["days_since_touch"] = max((now - touched_at).days, 0)
+    grade = _grade(terms, attributes)
+    if grade:
+        attributes["lead_grade"] = grade
+    return Pinned(
+        attributes=attributes,
+        overrides=_overrides(terms, enrolment),
+        verdict=terms.lead_quality.decide.get(grade, "") if grade else "",
+    )
+
+
+def _attributes(
+    lead: Lead, partner: Partner | None, enrolment: Enrolment | None, *, campaign: str
+) -> dict[str, Known]:
+    found: dict[str, Known] = {
+        "country": lead.country,
+        "industry": lead.metadata.get("industry", ""),
+        "link_campaign": campaign,
+    }
+    if lead.employees.isascii() and lead.employees.isdigit() and len(lead.employees) <= _MAX_DIGITS:
+        found["company_size"] = int(lead.employees)
+    if partner:
+        found |= {"partner_kind": partner.kind, "region": partner.country}
+    if enrolment:
+        found |= {
+            "partner_tier": enrolment.tier,
+            "partner_group": enrolment.group,
+            "cause": enrolment.cause,
+        }
+    return {name: value for name, value in found.items() if value != ""}
+
+
+def _grade(terms: Terms, attributes: Mapping[str, Known]) -> str:
+    """Return the first grade whose conditions hold; what is not known does not hold."""
+    nothing = Deal(review="", milestones={}, left={}, amount=None, stage=None)
+    amounts = Amounts(deal=nothing, currency=terms.currency, rates={})
+    fields = Fields(amounts=amounts, attributes=attributes)
+    for grade in terms.lead_quality.grades:
+        try:
+            if holds(grade.when, fields):
+                return grade.grade
+        except Refusal:
+            continue
+    return terms.lead_quality.otherwise
+
+
+def _overrides(terms: Terms, enrolment: Enrolment | None) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    if enrolment is None:
+        return found
+    own = {"tier": enrolment.tier, "group": enrolment.group}
+    for level in _LEVELS:
+        for override in terms.overrides:
+            if override.level == level and override.match == own[level]:
+                name = "percent" if isinstance(override.value, Decimal) else "fixed_minor"
+                value = str(override.value) if name == "percent" else override.value
+                found[override.rule_id] = {name: value, "level": level}
+    return found

@@ -1,0 +1,208 @@
+"""Read terms from a definition file, and name every mistake with its path."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from shared.domain import terms as model
+from shared.domain.errors import InvalidFieldsError
+from shared.domain.rule_reader import RuleReader
+from shared.domain.terms import (
+    AttributionPolicy,
+    Cap,
+    Eligibility,
+    Grade,
+    Group,
+    LeadQuality,
+    Override,
+    Terms,
+)
+
+MAX_RULES: Final = 50
+_MAX_DAYS: Final = 3_660
+_MAX_ROWS: Final = 50
+
+T = TypeVar("T")
+
+_TOP: Final = frozenset(
+    {
+        "name",
+        "windows",
+        "implies",
+        "lost_retracts",
+        "attribution",
+        "lead_quality",
+        "eligibility",
+        "overrides",
+        "caps",
+        "rules",
+    }
+)
+
+
+def parse_terms(definition: object, *, currency: str, time_zone: str = "UTC") -> Terms:
+    """Read a definition file (parsed YAML or JSON) of a programme.
+
+    ``currency`` is the programme's ledger currency, ``time_zone`` the one its periods are in.
+
+    Raises:
+        InvalidFieldsError: naming the path of every mistake and the values that are allowed.
+    """
+    reader = _TermsReader(currency)
+    terms = replace(reader.terms(definition), time_zone=time_zone)
+    if reader.errors:
+        raise InvalidFieldsError(reader.errors)
+    return terms
+
+
+class _TermsReader(RuleReader):
+    """Knows the shape of terms; ``RuleReader`` knows that of their rules."""
+
+    def terms(self, definition: object) -> Terms:
+        root = self.mapping(definition, "", _TOP)
+        windows = self.mapping(
+            root.get("windows", {}),
+            "windows",
+            {
+                "attribution_days",
+                "credit_days",
+                "protection_days",
+                "prior_days",
+                "late_grace_days",
+            },
+        )
+
+        def days(name: str, default: int) -> int:
+            return self.whole(windows.get(name, default), f"windows.{name}", 0, _MAX_DAYS)
+
+        rules = self._unique(
+            self.rows(root.get("rules"), "rules", self.rule, MAX_RULES, required=True),
+            "rules",
+            lambda rule: rule.rule_id,
+        )
+        known = {rule.rule_id for rule in rules}
+        return Terms(
+            name=self.text(root.get("name"), "name", required=True),
+            currency=self.currency,
+            rules=rules,
+            implies=self._implications(root.get("implies", {})),
+            retract_on_lost=self._lost_retracts(root.get("lost_retracts")),
+            attribution=self._attribution(root.get("attribution", {})),
+            lead_quality=self._lead_quality(root.get("lead_quality", {})),
+            eligibility=self._eligibility(root.get("eligibility", {})),
+            overrides=self._overrides(root.get("overrides"), known),
+            caps=self._caps(root.get("caps"), known),
+            attribution_days=days("attribution_days", 90),
+            credit_days=days("credit_days", 365),
+            protection_days=days("protection_days", 180),
+            prior_days=days("prior_days", 0),
+            late_grace_days=days("late_grace_days", 30),
+        )
+
+    def _unique(self, rows: tuple[T, ...], path: str, name_of: Callable[[T], str]) -> tuple[T, ...]:
+        seen: set[str] = set()
+        for position, row in enumerate(rows):
+            if name_of(row) in seen:
+                self.fail(f"{path}[{position}].id", "duplicate", "this id is used twice")
+            seen.add(name_of(row))
+        return rows
+
+    def _implications(self, value: object) -> dict[str, tuple[str, ...]]:
+        if not isinstance(value, Mapping) or len(value) > MAX_RULES:
+            self.fail("implies", "wrong_type", "must be an object of milestone: [milestones]")
+            return {}
+        return {
+            self.name(key, f"implies.{key}"): self.names(implied, f"implies.{key}")
+            for key, implied in value.items()
+        }
+
+    def _lost_retracts(self, value: object) -> frozenset[str] | None:
+        return None if value is None else frozenset(self.names(value, "lost_retracts"))
+
+    def _attribution(self, value: object) -> AttributionPolicy:
+        row = self.mapping(value, "attribution", {"order", "model", "split"})
+        default = AttributionPolicy()
+        order = default.order
+        if "order" in row:
+            order = self.choices(row["order"], "attribution.order", model.EVIDENCE)
+        return AttributionPolicy(
+            order=order,
+            model=self.choice(row.get("model", default.model), "attribution.model", model.MODELS),
+            split=self.choice(row.get("split", default.split), "attribution.split", model.SPLITS),
+        )
+
+    def _lead_quality(self, value: object) -> LeadQuality:
+        row = self.mapping(value, "lead_quality", {"grades", "otherwise", "decide"})
+        decide = row.get("decide", {})
+        if not isinstance(decide, Mapping) or len(decide) > _MAX_ROWS:
+            self.fail("lead_quality.decide", "wrong_type", "must be an object of grade: verdict")
+            decide = {}
+        return LeadQuality(
+            grades=self.rows(row.get("grades"), "lead_quality.grades", self._grade, _MAX_ROWS),
+            otherwise=self.text(row.get("otherwise"), "lead_quality.otherwise"),
+            decide={
+                str(grade): self.choice(verdict, f"lead_quality.decide.{grade}", model.VERDICTS)
+                for grade, verdict in decide.items()
+            },
+        )
+
+    def _grade(self, value: object, path: str) -> Grade:
+        row = self.mapping(value, path, {"grade", "when"})
+        group = self.group(row.get("when"), f"{path}.when")
+        return Grade(
+            grade=self.text(row.get("grade"), f"{path}.grade", required=True),
+            when=group or Group(any_of=False, members=()),
+        )
+
+    def _eligibility(self, value: object) -> Eligibility:
+        row = self.mapping(value, "eligibility", {"partner_kinds", "regions", "allow_existing"})
+        sides = row.get("allow_existing")
+        allowed: frozenset[str] = frozenset()
+        if sides is not None:
+            choices = (model.PARTNER, model.LEAD, "both")
+            side = self.choice(sides, "eligibility.allow_existing", choices)
+            allowed = frozenset({model.PARTNER, model.LEAD} if side == "both" else {side})
+        return Eligibility(
+            partner_kinds=self.texts(row.get("partner_kinds"), "eligibility.partner_kinds"),
+            regions=self.texts(row.get("regions"), "eligibility.regions"),
+            allow_existing=allowed,
+        )
+
+    def _overrides(self, value: object, known: set[str]) -> tuple[Override, ...]:
+        return self.rows(
+            value, "overrides", lambda row, path: self._override(row, path, known), _MAX_ROWS
+        )
+
+    def _override(self, value: object, path: str, known: set[str]) -> Override:
+        row = self.mapping(value, path, {"level", "match", "rule", "percent", "fixed"})
+        return Override(
+            level=self.choice(row.get("level"), f"{path}.level", ("group", "tier")),
+            match=self.text(row.get("match"), f"{path}.match", required=True),
+            rule_id=self._known(row.get("rule"), f"{path}.rule", known),
+            value=self.rate(row, path),
+        )
+
+    def _known(self, value: object, path: str, known: set[str]) -> str:
+        if not isinstance(value, str) or value not in known:
+            self.fail(path, "not_allowed", "must be the id of a rule of these terms")
+        return str(value)
+
+    def _caps(self, value: object, known: set[str]) -> tuple[Cap, ...]:
+        rows = self.rows(value, "caps", lambda row, path: self._cap(row, path, known), _MAX_ROWS)
+        return self._unique(rows, "caps", lambda cap: cap.cap_id)
+
+    def _cap(self, value: object, path: str, known: set[str]) -> Cap:
+        row = self.mapping(value, path, {"id", "scope", "per", "limit", "policy", "rules"})
+        covered = self.names(row["rules"], f"{path}.rules") if "rules" in row else ()
+        for position, rule_id in enumerate(covered):
+            self._known(rule_id, f"{path}.rules[{position}]", known)
+        return Cap(
+            cap_id=self.name(row.get("id"), f"{path}.id"),
+            scope=self.choice(row.get("scope"), f"{path}.scope", (model.PARTNER, model.PROGRAM)),
+            period=self.choice(row.get("per"), f"{path}.per", model.CAP_PERIODS),
+            limit_minor=self.amount(row.get("limit"), f"{path}.limit"),
+            policy=self.choice(
+                row.get("policy", model.CUT), f"{path}.policy", (model.CUT, model.DENY)
+            ),
+            rules=covered,
+        )
