@@ -85,6 +85,9 @@ demo: setup setup-local packages ## the story of one referral, checked to the ce
 synth: setup packages ## the CloudFormation template of STAGE=dev|prod in cdk.out
 	@npx --no-install cdk synth --quiet -c stage=$(STAGE)
 
+bench: setup ## evaluations per second, round trips, capacity units (about two minutes)
+	.venv/bin/python -m bench
+
 lock: setup ## recompile the locks (no registry address, with hashes)
 	@for name in bootstrap lambda dev local; do \
 		rm -f requirements/$$name.txt; \

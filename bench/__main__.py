@@ -102,10 +102,14 @@ def _pairs(facts: int) -> Iterator[tuple[Case, Case]]:
 
 def _stored(plan: Plan) -> dict[str, list[Measured]]:
     return {
-        "By what is stored": list(paths.by_stored(plan.stored)),
-        "By what the partner has behind it": list(paths.by_partner(plan.partner)),
-        "A reward for every fifth success": list(paths.by_successes(plan.partner)),
-        "By the referral's own facts": list(paths.by_facts((10, plan.facts))),
+        "By the referrals that are stored": list(paths.by_stored(plan.stored)),
+        "By the referrals that the partner has": list(paths.by_partner(plan.partner)),
+        "A reward for every fifth success: all of them are read again each time": list(
+            paths.by_successes(plan.partner)
+        ),
+        "By the referral's own facts: all of them are read each time": list(
+            paths.by_facts((10, plan.facts))
+        ),
     }
 
 

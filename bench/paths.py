@@ -1,31 +1,23 @@
 """The stored paths under the meter: at what is stored, and at what a partner has behind it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bench.meter import Usage
-from bench.stock import PARTNER, count_rows, measured, stock, story
+from bench.stock import PARTNER, apart_from, count_rows, measured, stock, story
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.transactions import put, transact
 from shared.domain.facts import INVOICE_PAID, MAX_FACTS
 from tests.builders.ledger import CORE, Stored
 from tests.builders.money import WORKED_EXAMPLE, Story
 
-_WON: Final = "count:won:lifetime"
 _NTH: Final = 5
 _BONUS: Final[dict[str, Any]] = {
     "beneficiary": "partner",
     "milestone": "won",
     "kind": "cash",
     "value": {"fixed": "70.00"},
-}
-ACHIEVEMENTS: Final[dict[str, Any]] = {
-    **WORKED_EXAMPLE,
-    "rules": [
-        *WORKED_EXAMPLE["rules"],
-        {**_BONUS, "id": "star", "occurrence": "at_counts", "counts": [3, 12, 10_005]},
-    ],
 }
 EVERY_FIFTH: Final[dict[str, Any]] = {
     **WORKED_EXAMPLE,
@@ -34,6 +26,12 @@ EVERY_FIFTH: Final[dict[str, Any]] = {
         {**_BONUS, "id": "fifth", "occurrence": "every_nth", "nth": _NTH},
     ],
 }
+
+
+def achievements(behind: int) -> dict[str, Any]:
+    """Return terms with a bonus at two counts; from ``behind``, the next one is six away."""
+    star = {**_BONUS, "id": "star", "occurrence": "at_counts", "counts": [1, behind + 1 + _NTH]}
+    return {**WORKED_EXAMPLE, "rules": [*WORKED_EXAMPLE["rules"], star]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,24 +47,24 @@ class Measured:
 def by_stored(sizes: Sequence[int]) -> Iterator[Measured]:
     """Yield every operation at every number of stored referrals."""
     for size in sizes:
-        stored = _with_partner(ACHIEVEMENTS, behind=0)
+        stored = _with_partner(achievements(0), behind=0)
         stock(stored, size)
-        yield from _operations(stored, f"{size:,} referrals stored")
+        yield from _operations(stored, f"{size:,} referrals stored", 0)
 
 
 def by_partner(sizes: Sequence[int]) -> Iterator[Measured]:
     """Yield every operation for partners with more and more referrals behind them."""
     for size in sizes:
-        stored = _with_partner(ACHIEVEMENTS, behind=size)
+        stored = _with_partner(achievements(size), behind=size)
         stock(stored, size, of=PARTNER)
-        yield from _operations(stored, f"partner with {size:,} referrals")
+        yield from _operations(stored, f"partner with {size:,} referrals", size)
 
 
 def by_successes(sizes: Sequence[int]) -> Iterator[Measured]:
     """Yield what settling takes when every fifth success is a reward of its own."""
     for size in sizes:
         stored = _with_partner(EVERY_FIFTH, behind=size)
-        yield from _settling(stored, f"partner with {size:,} successes", "every fifth")
+        yield from _settling(stored, f"partner with {size:,} successes", "every fifth", size)
 
 
 def by_facts(sizes: Sequence[int] = (10, 100, MAX_FACTS)) -> Iterator[Measured]:
@@ -106,13 +104,23 @@ def _with_partner(definition: dict[str, Any], *, behind: int) -> Stored:
 
 
 def succeed(stored: Stored, total: int) -> None:
-    """Let the partner's sums say that so many deals are won."""
-    known = stored.ledger.standing(PARTNER, "prg_1")
-    row = {"sums": {_WON: total}, "version": known.version + 1}
+    """Let the partner's sums say that so many deals are won, each like the story's."""
+    version = stored.ledger.standing(PARTNER, "prg_1").version
+    sums = {key: total * amount for key, amount in _one_success(stored).items()}
+    row = {"sums": sums, "version": version + 1}
     transact(stored.client, [put(CORE, keys.standing(PARTNER, "prg_1"), row)])
 
 
-def _operations(stored: Stored, scale: str) -> Iterator[Measured]:
+def _one_success(stored: Stored) -> Mapping[str, int]:
+    """Return what one won deal adds to its partner's sums under the stored terms."""
+    apart = apart_from(stored)
+    told = story()
+    apart.submit(told)
+    apart.settle(told)
+    return apart.ledger.standing(PARTNER, "prg_1").sums
+
+
+def _operations(stored: Stored, scale: str, behind: int) -> Iterator[Measured]:
     told = story()
     stored.submit(told)
     yield _settled(stored, told, "post_rewards: first posting", scale)
@@ -120,33 +128,25 @@ def _operations(stored: Stored, scale: str) -> Iterator[Measured]:
     stored.tell(told)
     yield _settled(stored, told, "post_rewards: re-amount", scale)
     yield _settled(stored, told, "post_rewards: nothing to do", scale)
-    yield from _settling(stored, scale, "achievements")
+    # Its own referral counts too.
+    yield from _settling(stored, scale, "achievements", behind + 1)
 
 
 def _settled(stored: Stored, told: Story, operation: str, scale: str) -> Measured:
     return _row(stored, operation, scale, measured(stored.client, lambda: stored.settle(told)))
 
 
-def _settling(stored: Stored, scale: str, rule: str) -> Iterator[Measured]:
+def _settling(stored: Stored, scale: str, rule: str, behind: int) -> Iterator[Measured]:
     def settle(what: str) -> Measured:
         usage = measured(stored.client, stored.settle_partner)
         return _row(stored, f"settle_partner, {rule}: {what}", scale, usage)
 
-    won = stored.ledger.standing(PARTNER, "prg_1").sums.get(_WON, 0)
     stored.settle_partner()
     yield settle("nothing to do")
     # The next reward is five successes away, whatever the number behind it.
-    succeed(stored, won + _NTH)
+    succeed(stored, behind + _NTH)
     yield settle("one bonus")
 
 
 def _row(stored: Stored, operation: str, scale: str, usage: Usage) -> Measured:
     return Measured(operation=operation, scale=scale, rows=count_rows(stored.client), usage=usage)
-
-
-def growth(rows: Sequence[Measured], figure: Callable[[Usage], float]) -> dict[str, set[float]]:
-    """Return the values that a figure takes at all sizes, by operation."""
-    found: dict[str, set[float]] = {}
-    for row in rows:
-        found.setdefault(row.operation, set()).add(figure(row.usage))
-    return found

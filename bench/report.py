@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,8 +18,8 @@ JSON_NAME: Final = "bench.json"
 MARKDOWN_NAME: Final = "bench.md"
 _HEAD: Final = """# Benchmark results
 
-Made by `{command}` on {date} with Python {python} on {cpus} CPUs ({machine}). Made anew by running
-that command; the figures with numbers of units are the same on every machine, the times are not.
+Made by `{command}` on {date} with Python {python} on {cpus} CPUs ({machine}).
+Round trips and units are the same on every machine, times are not.
 """
 _CORE: Final = """
 ## Evaluating, without any store
@@ -33,12 +34,13 @@ Time for twice the facts over time for once the facts, paired: 2 is in proportio
 8 is cubic.
 """
 _PATHS: Final = """
-## {title}
+## The stored path
 
 Calls to DynamoDB in memory and own arithmetic from the sizes of rows: read units of 4 KB
-(consistent), write units of 1 KB (twice in transactions), index writes apart. A fresh process:
-of these, two round trips read the terms, which a warm one remembers.
+(consistent), write units of 1 KB (twice in transactions), index writes apart. Each operation runs
+in a fresh process; a warm one remembers the terms and makes two round trips fewer.
 """
+_NUMBER: Final = re.compile(r"[0-9][0-9,.]*( \(.*\))?")
 _FIGURES: Final = (
     "round_trips",
     "transactions",
@@ -114,8 +116,9 @@ class Report:
             machine=platform.machine(),
         )
         parts = [head, _CORE.format(rounds=self.rounds), self._core(), _GROWTH, self._growth()]
+        parts.append(_PATHS)
         for title, rows in self.stored.items():
-            parts += [_PATHS.format(title=title), _operations(rows)]
+            parts += [f"### {title}\n", _operations(rows)]
         return "\n".join(parts)
 
     def _core(self) -> str:
@@ -145,9 +148,9 @@ class Report:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table that is aligned for a terminal too; all but texts to the right."""
+    """Return a Markdown table that is aligned for a terminal too, with numbers to the right."""
     widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns))]
-    numeric = [all(row[place][:1].isdigit() for row in rows) for place in range(len(columns))]
+    numeric = [all(_NUMBER.fullmatch(row[place]) for row in rows) for place in range(len(columns))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [

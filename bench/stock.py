@@ -5,6 +5,7 @@ of it, except outgoing events, which expire a week after they were sent.
 """
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,6 @@ from typing import Any, Final
 
 from bench.meter import Meter, Usage
 from shared import names
-from shared.adapters.dynamodb import keys
-from shared.adapters.dynamodb.transactions import put, transact
 from tests.builders.ledger import BOOKS, CORE, Stored
 from tests.builders.money import Story
 from tests.fakes.memory_dynamodb import MemoryDynamo
@@ -55,13 +54,15 @@ def stock(stored: Stored, referrals: int, *, of: str = "") -> None:
             _copy(client, model, f"{number:07d}", partner_id)
 
 
+def apart_from(stored: Stored) -> Stored:
+    """Return an empty store with the same terms."""
+    terms = next(row for row in stored.client.dump()[CORE] if row["sk"].startswith("TERMS#"))
+    return Stored(json.loads(terms["definition"]))
+
+
 def _model(stored: Stored) -> list[_Copied]:
     """Post one referral in a store of its own and return its rows."""
-    definition = next(
-        row["definition"] for row in stored.client.dump()[CORE] if row["sk"].startswith("TERMS#")
-    )
-    apart = Stored()
-    transact(apart.client, [put(CORE, keys.terms("prg_1", 1), {"definition": definition})])
+    apart = apart_from(stored)
     start = len(apart.client.changes)
     told = story(_MODEL, "ptr_model")
     apart.submit(told)

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from shared.domain.access import ApiKey
+    from shared.domain.adjustments import Adjustment
     from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
-    from shared.domain.caps import NeededAllowance
     from shared.domain.attribution import Attribution
     from shared.domain.books import Book, Movement
+    from shared.domain.caps import NeededAllowance
     from shared.domain.click_tokens import Keyring
     from shared.domain.deliveries import Awaited, Awaiting, Binding, Delivery, Waiting
-    from shared.domain.verdicts import TraceLine
     from shared.domain.events import Event
     from shared.domain.facts import Fact
     from shared.domain.fulfilments import Fulfilment
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shared.domain.rewards import Reward
     from shared.domain.sources import Source
     from shared.domain.terms import Terms
+    from shared.domain.verdicts import TraceLine
 
 NewId = Callable[[str], str]
 """Takes a prefix such as ``ref`` and returns a fresh id such as ``ref_01k...``."""
@@ -171,6 +172,20 @@ class Ledger(Protocol):
 
     def due(self, now: datetime, limit: int) -> Iterator[tuple[str, str, str, str]]:
         """Yield (scope, subject id, programme, reward id) of rewards that seem to be due."""
+
+
+class AdjustmentLedger(Ledger, Protocol):
+    """A ledger that knows what persons gave beside all rules."""
+
+    def adjustment(self, adjustment_id: str) -> Adjustment | None:
+        """Return an adjustment."""
+
+    def post_adjustment(self, posting: Posting, adjustment: Adjustment) -> None:
+        """Store a posting, and the adjustment as posted, all or nothing.
+
+        Raises:
+            StaleVersionError: when it was posted already, or anything is not as it was read.
+        """
 
 
 # Management. ``mark`` names the request: a row that carries it was stored by an earlier run of
@@ -341,6 +356,25 @@ class HistoryStore(Protocol):
 
     def movements(self, referral_id: str, *, limit: int) -> Sequence[Movement]:
         """Return the movements of a referral's rewards in all books."""
+
+
+class AdjustmentStore(Protocol):
+    """Adjustments as those who ask for them and approve them need them."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
+        """Return a partner's enrolment."""
+
+    def adjustment(self, adjustment_id: str) -> Adjustment | None:
+        """Return an adjustment."""
+
+    def add_adjustment(self, adjustment: Adjustment, event: Event | None) -> Adjustment:
+        """Store an adjustment with its event; one that this request stored before comes back."""
+
+    def approve(self, adjustment: Adjustment, event: Event) -> None:
+        """Write who approved it, with the event, if it still waits."""
 
 
 class FulfilmentStore(Protocol):

@@ -15,15 +15,16 @@ import tzdata  # type: ignore[import-untyped] # noqa: F401
 from aws_lambda_powertools import Logger
 
 from shared import names
+from shared.adapters.dynamodb.adjustments import AdjustmentsLedger
 from shared.adapters.dynamodb.client import dynamodb_client
 from shared.adapters.dynamodb.deliveries import Deliveries
-from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.domain.events import DELIVERY_RECEIVED, FACTS_CHANGED
 from shared.domain.facts import SUBMITTED
 from shared.runtime.clock import utc_now
 from shared.runtime.config import required
 from shared.runtime.http import parse_json
 from shared.runtime.ids import new_id
+from shared.usecases.adjust import post_adjustment
 from shared.usecases.apply_delivery import apply_delivery
 from shared.usecases.bind_waiting import bind_waiting
 from shared.usecases.effects import Trigger
@@ -31,17 +32,17 @@ from shared.usecases.post_rewards import post_rewards
 from shared.usecases.settle_partner import settle_partner
 
 if TYPE_CHECKING:
-    from shared.ports import DeliveryStore, Ledger
+    from shared.ports import AdjustmentLedger, DeliveryStore
 
 _PAUSE_SECONDS: Final = 0.05
 _logger = Logger(service="evaluate_reward")
 
 
 @cache
-def _adapters() -> "tuple[Ledger, DeliveryStore]":
+def _adapters() -> "tuple[AdjustmentLedger, DeliveryStore]":
     client = dynamodb_client()
     core_table = required(names.ENV_CORE_TABLE)
-    ledger = DynamoLedger(
+    ledger = AdjustmentsLedger(
         client, core_table=core_table, books_table=required(names.ENV_BOOKS_TABLE)
     )
     deliveries = Deliveries(client=client, core=core_table, vault=required(names.ENV_VAULT_TABLE))
@@ -75,6 +76,8 @@ def _handle(message: dict[str, Any]) -> None:
         _apply_delivery(subject, trigger)
     elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "partner":
         _settle_partner(subject, envelope["program_id"], trigger)
+    elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "adjustment":
+        _post_adjustment(subject, trigger)
     elif name == FACTS_CHANGED:
         if SUBMITTED in envelope["data"].get("kinds", ()):
             _bind_waiting(subject, trigger)
@@ -147,6 +150,14 @@ def _settle_partner(partner_id: str, program_id: str, trigger: Trigger) -> None:
         effects=posted.effects,
         movements=posted.movements,
     )
+
+
+def _post_adjustment(adjustment_id: str, trigger: Trigger) -> None:
+    ledger, _ = _adapters()
+    posted = post_adjustment(
+        ledger, adjustment_id, trigger=trigger, now=utc_now(), new_id=new_id, pause=_pause
+    )
+    _logger.info("adjustment_posted", adjustment_id=adjustment_id, movements=posted.movements)
 
 
 def _pause(attempt: int) -> None:

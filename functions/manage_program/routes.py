@@ -6,6 +6,7 @@ Whatever is not listed does not exist, and a route can't be listed without a sco
 from typing import Final
 
 from functions.manage_program import (
+    adjustments,
     api_keys,
     deliveries,
     facts,
@@ -62,6 +63,15 @@ _TABLE: Final[tuple[tuple[str, str, str, Run], ...]] = (
     ),
     ("GET", "/rewards", access.READ, rewards.rewards),
     ("POST", "/rewards/<reward_id>/fulfilment", access.REFERRALS, fulfilments.create),
+    ("POST", "/adjustments", access.REFERRALS, adjustments.create),
+    ("GET", "/adjustments", access.READ, adjustments.page),
+    ("GET", "/adjustments/<adjustment_id>", access.READ, adjustments.show),
+    (
+        "POST",
+        "/adjustments/<adjustment_id>/approve",
+        access.REFERRALS,
+        adjustments.approve,
+    ),
     ("GET", "/movements", access.READ, rewards.movements),
     ("GET", "/balances", access.READ, rewards.balances),
     ("GET", "/deliveries", access.READ, deliveries.page),

@@ -63,6 +63,7 @@ class NewProgram(Shape):
     fallback_url: Address = ""
     click_param: Label = "click_id"
     publish_rewards: bool = False
+    adjustment_limit: Label = "500.00"
 
 
 class ProgramChanges(Shape):
@@ -79,6 +80,7 @@ class ProgramChanges(Shape):
     fallback_url: Address = ""
     click_param: Label = ""
     publish_rewards: bool = False
+    adjustment_limit: Label = ""
 
 
 class NewPartner(Shape):

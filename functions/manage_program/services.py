@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from shared import names
 from shared.adapters.dynamodb import keyrings
+from shared.adapters.dynamodb.adjustments import Adjustments
 from shared.adapters.dynamodb.answers import Answers
 from shared.adapters.dynamodb.api_keys import ApiKeys
 from shared.adapters.dynamodb.client import dynamodb_client
@@ -96,6 +97,11 @@ class Services:
     def facts_by_hand(self) -> FactsByHand:
         """Return what facts by hand are checked against."""
         return FactsByHand(client=self.client, core=self.core)
+
+    @property
+    def adjustments(self) -> Adjustments:
+        """Return what persons give beside all rules."""
+        return Adjustments(client=self.client, core=self.core)
 
     @property
     def fulfilments(self) -> Fulfilments:

@@ -42,6 +42,7 @@ def program(found: Program) -> Json:
         "fallback_url": found.fallback_url,
         "click_param": found.click_param,
         "publish_rewards": found.publish_rewards,
+        "adjustment_limit": found.adjustment_limit,
         "terms_version": found.terms_version,
         "created_at": time_of(found.created_at),
     }

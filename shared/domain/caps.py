@@ -1,8 +1,9 @@
 """Caps of partners and budgets of programmes: what of a reward still fits.
 
 How much fits depends on what others took first, so it is decided once, when an occurrence first
-counts, and pinned as a fact. An allowance only shrinks: room that is freed serves later first
-counts of the period, and nobody is topped up.
+counts, and pinned as a fact. An allowance that was cut only shrinks: room that is freed serves
+later first counts of the period, and nobody is topped up. One that was not cut follows a higher
+amount as far as there is room.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from shared.domain.deal import Reached
 from shared.domain.facts import Fact, in_order
 from shared.domain.periods import period_key
 from shared.domain.terms import CUT, DENY, FACE_VALUE_KINDS, PARTNER, Cap, Rule, Terms
-from shared.domain.verdicts import NOT_YET, Refusal
+from shared.domain.verdicts import DENIED, NOT_YET, Refusal
 
 Key = tuple[str, str, str, str]
 """Cap, rule, occurrence and holder."""
@@ -39,15 +40,20 @@ class NeededAllowance:
     number: int
     pinned: Fact | None = None
 
+    @property
+    def was_cut(self) -> bool:
+        """Tell whether the allowance was cut before: then it only shrinks."""
+        return bool(self.pinned and self.pinned.data.get("cut"))
+
     def allowed(self, used_minor: int) -> int:
         """Return what fits when ``used_minor`` of the cap is taken, own allowance included."""
         own = int(self.pinned.data["allowed_minor"]) if self.pinned else 0
+        if self.wanted_minor <= own:
+            return self.wanted_minor
         room = max(self.limit_minor - used_minor + own, 0)
-        if self.pinned:
-            return min(self.wanted_minor, own)
         if self.policy == DENY:
-            return self.wanted_minor if self.wanted_minor <= room else 0
-        return min(self.wanted_minor, room)
+            return self.wanted_minor if self.wanted_minor <= room else own
+        return max(min(self.wanted_minor, room), own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +119,11 @@ class Allowances:
                 if fits < wanted:
                     code = "capped_partner" if cap.scope == PARTNER else "capped_budget"
                     if not face:
-                        raise Refusal("denied", code)
+                        raise Refusal(DENIED, code)
                 kept.append((holder_id, min(part, fits) if face else part))
             parts = tuple(kept)
+            if code and cap.policy == DENY and not sum(part for _, part in parts):
+                raise Refusal(DENIED, code)
         return Allowed(parts=parts, code=code)
 
     def _fits(
@@ -154,7 +162,7 @@ class Allowances:
             self._needs.append(need)
             raise Refusal(NOT_YET, "allowance_not_pinned")
         allowed = int(pinned.data["allowed_minor"])
-        if allowed > wanted:
+        if allowed > wanted or (allowed < wanted and not pinned.data.get("cut")):
             self._needs.append(need)
         return min(allowed, wanted)
 

@@ -15,7 +15,7 @@ from shared.domain.deal import Deal, Reached, fold
 from shared.domain.entitlements import CreditShare, Parties, read_shares
 from shared.domain.facts import Fact, latest
 from shared.domain.periods import period_key
-from shared.domain.terms import Terms, Tier
+from shared.domain.terms import CAUSE, LEAD, PARTNER, Rule, Terms, Tier
 from shared.domain.values import Valuation
 from shared.domain.verdicts import DENIED, NOT_YET, REVERSED, Refusal
 
@@ -152,10 +152,47 @@ def tier_key(tier: Tier, case: Case) -> str:
     return f"{tier.by}:{tier.milestone}:{period}"
 
 
+def check_eligible(rule: Rule, case: Case) -> None:
+    """Demand that the terms let the rule's beneficiary earn at all.
+
+    Raises:
+        Refusal: with the reason why not.
+    """
+    side = LEAD if rule.beneficiary == LEAD else PARTNER
+    if rule.beneficiary == PARTNER and not introducer(case):
+        raise Refusal(DENIED, "no_partner")
+    if rule.beneficiary == CAUSE and not case.attributes.get("cause"):
+        raise Refusal(DENIED, "no_cause")
+    eligibility = case.terms.eligibility
+    if case.attributes.get("existing_customer") and side not in eligibility.allow_existing:
+        raise Refusal(DENIED, "existing_customer")
+    if side == LEAD:
+        return
+    for name, allowed in (
+        ("partner_kind", eligibility.partner_kinds),
+        ("region", eligibility.regions),
+    ):
+        if allowed and case.attributes.get(name) not in allowed:
+            raise Refusal(DENIED, "not_eligible", field=name)
+
+
 def shares_at(case: Case, reached: Reached) -> tuple[CreditShare, ...]:
-    """Return who shared when the occurrence first counted, unless told otherwise afterwards."""
+    """Return who shared when the occurrence first counted, unless told otherwise afterwards.
+
+    Whoever is named first for a referral that nobody had introduced shares in all of it.
+    """
     shares = case.parties.shares
     for fact in case.shares:
-        if fact.data.get("retroactive") or fact.received_at <= reached.received_at:
+        told_before = fact.received_at <= reached.received_at
+        if not shares or fact.data.get("retroactive") or told_before:
             shares = read_shares(fact.data["shares"])
     return shares
+
+
+def introducer(case: Case) -> str:
+    """Return the partner whose successes the referral counts for, or "" if there is none."""
+    shares = case.parties.shares
+    for fact in case.shares:
+        if not shares or fact.data.get("retroactive"):
+            shares = read_shares(fact.data["shares"])
+    return shares[0].partner_id if shares else ""

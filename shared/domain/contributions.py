@@ -1,37 +1,48 @@
-"""What a referral adds to its introducer's sums: counts, revenue, and bases of true-ups."""
+"""What a referral adds to its introducer's sums: counts, revenue, and bases of true-ups.
 
-from shared.domain.case import Case, reached_at, tier_key
-from shared.domain.terms import BY_COUNT, LIFETIME, RETROACTIVE, Rule, Tier
+Positions in a tier are needed as soon as a reward is posted, so a referral counts for them while
+its review is open. What pays by itself (successes, true-ups) counts only what was accepted.
+"""
+
+from shared.domain import referrals
+from shared.domain.case import Case, check_eligible, introducer, reached_at, tier_key
+from shared.domain.terms import BY_COUNT, RETROACTIVE, Rule, Tier
 from shared.domain.verdicts import Refusal
+
+
+def success_key(milestone: str) -> str:
+    """Name the sum of accepted successes that bonuses by count look at."""
+    return f"success:{milestone}"
 
 
 def contributions(case: Case) -> dict[str, int]:
     """Return what counts at this moment, by key; a deal refunded whole counts nothing."""
     found: dict[str, int] = {}
-    if not case.parties.shares or _is_refunded_whole(case):
+    if not introducer(case) or _is_refunded_whole(case):
         return found
     for rule in case.terms.rules:
-        if rule.is_partner_level:
-            _count(found, f"{BY_COUNT}:{rule.milestone}:{LIFETIME}", rule.milestone, case)
-        elif rule.tier:
-            _contribute_to_tier(found, rule, rule.tier, case)
+        try:
+            check_eligible(rule, case)
+            if rule.is_partner_level:
+                _count_success(found, rule, case)
+            elif rule.tier:
+                _contribute_to_tier(found, rule, rule.tier, case)
+        except Refusal:
+            continue
     return found
 
 
-def _count(found: dict[str, int], key: str, milestone: str, case: Case) -> None:
-    try:
-        reached_at(milestone, case)
-    except Refusal:
-        return
-    found[key] = 1
+def _count_success(found: dict[str, int], rule: Rule, case: Case) -> None:
+    if case.deal.review == referrals.ACCEPTED:
+        reached_at(rule.milestone, case)
+        found[success_key(rule.milestone)] = 1
 
 
 def _contribute_to_tier(found: dict[str, int], rule: Rule, tier: Tier, case: Case) -> None:
-    try:
-        key = tier_key(tier, case)
-        found[key] = 1 if tier.by == BY_COUNT else case.amounts.net_deal()
-    except Refusal:
+    if tier.mode == RETROACTIVE and case.deal.review != referrals.ACCEPTED:
         return
+    key = tier_key(tier, case)
+    found[key] = 1 if tier.by == BY_COUNT else case.amounts.net_deal()
     base = case.bases.get(rule.rule_id, 0)
     if tier.mode == RETROACTIVE and base:
         period = key.rpartition(":")[2]

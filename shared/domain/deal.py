@@ -82,6 +82,7 @@ class _Fold:
     holds: dict[str, str] = field(default_factory=dict)
     reversed_chargebacks: set[str] = field(default_factory=set)
     grade: str = ""
+    returned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,8 @@ class Deal:
 
     ``refunds`` are refunds and standing chargebacks in the order they occurred; the ``subject``
     of each says what it is of. ``holds`` are the reasons that a person gave to hold rewards.
+    ``returned_at`` is when we last heard something that gives back what was taken: an acceptance,
+    a restored deal, a reversed chargeback.
     """
 
     review: str
@@ -103,6 +106,7 @@ class Deal:
     refunds: tuple[Amount, ...] = ()
     holds: tuple[str, ...] = ()
     grade: str = ""
+    returned_at: datetime | None = None
 
     def mirror(self) -> dict[str, str]:
         """Return the deal's present state for lists and people."""
@@ -145,6 +149,7 @@ def fold(ordered: Iterable[Fact], terms: Terms) -> Deal:
         refunds=tuple(sorted(refunds, key=lambda amount: (amount.occurred_at, amount.fact_id))),
         holds=tuple(sorted(state.holds.values())),
         grade=state.grade,
+        returned_at=state.returned_at,
     )
 
 
@@ -163,6 +168,7 @@ def _review_decided(state: _Fold, fact: Fact, _terms: Terms) -> None:
     state.review = str(fact.data["state"])
     if state.review == referrals.ACCEPTED:
         _latch(state.beside, ACCEPTED, fact, rank=0)
+        _return(state, fact)
     elif ACCEPTED in state.beside:
         del state.beside[ACCEPTED]
         state.left[ACCEPTED] = fact.fact_id
@@ -213,14 +219,20 @@ def _charged_back(state: _Fold, fact: Fact, _terms: Terms) -> None:
 
 def _chargeback_reversed(state: _Fold, fact: Fact, _terms: Terms) -> None:
     state.reversed_chargebacks.add(f"chargeback:{fact.data['chargeback_id']}")
+    _return(state, fact)
 
 
 def _deal_ended(state: _Fold, fact: Fact, _terms: Terms) -> None:
     state.ended = fact
 
 
-def _deal_restored(state: _Fold, _fact: Fact, _terms: Terms) -> None:
+def _deal_restored(state: _Fold, fact: Fact, _terms: Terms) -> None:
     state.ended = None
+    _return(state, fact)
+
+
+def _return(state: _Fold, fact: Fact) -> None:
+    state.returned_at = max(fact.received_at, state.returned_at or fact.received_at)
 
 
 def _regraded(state: _Fold, fact: Fact, _terms: Terms) -> None:

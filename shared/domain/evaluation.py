@@ -13,7 +13,16 @@ from typing import Final
 from shared.domain import referrals
 from shared.domain.bases import NeededRate
 from shared.domain.caps import NeededAllowance
-from shared.domain.case import Case, check_floor, open_case, reached_at, shares_at, tier_key
+from shared.domain.case import (
+    Case,
+    check_eligible,
+    check_floor,
+    introducer,
+    open_case,
+    reached_at,
+    shares_at,
+    tier_key,
+)
 from shared.domain.conditions import first_unmet, holds
 from shared.domain.contributions import contributions
 from shared.domain.deal import Deal, Paid, Reached
@@ -29,7 +38,6 @@ from shared.domain.terms import (
     FACE_VALUE_KINDS,
     LEAD,
     ONCE,
-    PARTNER,
     PROSPECTIVE,
     Rule,
     Terms,
@@ -53,13 +61,14 @@ ON_HOLD: Final = "on_hold"
 class Evaluation:
     """All entitlements, a trace line per rule and occurrence, and what is still to be pinned.
 
-    ``contributions`` are what the referral adds to its introducer's sums at this moment, by key
-    (``count:won:lifetime``, ``revenue:won:2026``, ``base:<rule>:2026-Q1``). ``positions`` are
-    keys whose position must be pinned.
+    ``contributions`` are what the referral adds to the sums of its ``introducer`` at this moment,
+    by key (``count:won:lifetime``, ``revenue:won:2026``, ``base:<rule>:2026-Q1``,
+    ``success:won``). ``positions`` are keys whose position must be pinned.
     """
 
     entitlements: tuple[Entitlement, ...]
     trace: tuple[TraceLine, ...]
+    introducer: str
     contributions: Mapping[str, int]
     positions: frozenset[str]
     rates: tuple[NeededRate, ...]
@@ -91,6 +100,7 @@ def evaluate(terms: Terms, facts: Iterable[Fact], parties: Parties) -> Evaluatio
     return Evaluation(
         entitlements=tuple(entitlements),
         trace=tuple(trace),
+        introducer=introducer(case),
         contributions=contributions(case),
         positions=frozenset(case.missing_positions),
         rates=tuple(case.amounts.needed.values()),
@@ -109,7 +119,7 @@ def _judge(rule: Rule, case: Case) -> tuple[list[Entitlement], list[TraceLine]]:
         return [], [_line(rule, rule.occurrence, NOT_YET, "partner_level")]
     try:
         reached = reached_at(rule.milestone, case)
-        _check_eligible(rule, case)
+        check_eligible(rule, case)
         _check_conditions(rule, case, reached)
         occurrences = _occurrences(rule, case, reached)
     except Refusal as refusal:
@@ -148,25 +158,6 @@ def _refused(rule: Rule, occurrence: str, refusal: Refusal) -> TraceLine:
         figures=refusal.figures,
         facts=refusal.facts,
     )
-
-
-def _check_eligible(rule: Rule, case: Case) -> None:
-    side = LEAD if rule.beneficiary == LEAD else PARTNER
-    if rule.beneficiary == PARTNER and not case.parties.shares:
-        raise Refusal(DENIED, "no_partner")
-    if rule.beneficiary == CAUSE and not case.attributes.get("cause"):
-        raise Refusal(DENIED, "no_cause")
-    eligibility = case.terms.eligibility
-    if case.attributes.get("existing_customer") and side not in eligibility.allow_existing:
-        raise Refusal(DENIED, "existing_customer")
-    if side == LEAD:
-        return
-    for name, allowed in (
-        ("partner_kind", eligibility.partner_kinds),
-        ("region", eligibility.regions),
-    ):
-        if allowed and case.attributes.get(name) not in allowed:
-            raise Refusal(DENIED, "not_eligible", field=name)
 
 
 def _check_conditions(rule: Rule, case: Case, reached: Reached) -> None:
@@ -239,16 +230,20 @@ def _grant(
     worked = case.valuation.work_out(
         rule, reached, occurrence.paid, _position(rule, case) if rule.tier else None
     )
-    case.bases[rule.rule_id] = worked.base_minor
+    # An override stands instead of the tier's steps, so nothing is trued up either.
+    case.bases[rule.rule_id] = worked.base_minor if worked.level == "program" else 0
     total, code = _under_rule_caps(rule, worked, spent)
     if rule.kind in FACE_VALUE_KINDS and total <= 0:
-        raise Refusal(DENIED, worked.refunded or "amount_is_zero", worked.facts, **worked.figures)
+        reason = code or worked.refunded or "amount_is_zero"
+        raise Refusal(DENIED, reason, worked.facts, **worked.figures)
     parts = _parts(rule, case, reached, total)
     allowed = case.allowances.apply(rule, occurrence.key, reached, parts, worked.worth_minor)
     if allowed.code:
         code = allowed.code
     hold = timedelta(days=rule.hold_days)
-    told_at = worked.told_at or reached.received_at
+    newest = max(
+        moment for moment in (reached.received_at, worked.told_at, case.deal.returned_at) if moment
+    )
     release_at = reached.received_at + hold
     held = _held(case)
     entitlements = [
@@ -263,7 +258,7 @@ def _grant(
             benefit=worked.benefit,
             worth_minor=worked.worth_minor,
             release_at=release_at,
-            raise_release_at=max(reached.received_at, told_at) + hold,
+            raise_release_at=newest + hold,
             held=held,
             effective_at=reached.occurred_at,
             cause=worked.facts,
@@ -315,11 +310,13 @@ def _under_rule_caps(rule: Rule, worked: Worked, spent: int) -> tuple[int, str]:
 def _position(rule: Rule, case: Case) -> int | None:
     """Return the pinned position in the rule's tier; retroactive tiers pay by true-up instead.
 
+    Without an introducer there are no sums, and the rule's own value stays.
+
     Raises:
         Refusal: when it is not pinned yet.
     """
     tier = rule.tier
-    if tier is None or tier.mode != PROSPECTIVE:
+    if tier is None or tier.mode != PROSPECTIVE or not introducer(case):
         return None
     key = tier_key(tier, case)
     position = case.positions.get(key)
@@ -330,11 +327,17 @@ def _position(rule: Rule, case: Case) -> int | None:
 
 
 def _parts(rule: Rule, case: Case, reached: Reached, total: int) -> tuple[tuple[str, int], ...]:
-    """Divide a reward among its holders; the parts sum to the whole."""
+    """Divide a reward among its holders; the parts sum to the whole.
+
+    Raises:
+        Refusal: when nobody had introduced the lead by then.
+    """
     if rule.beneficiary == LEAD:
         return ((case.parties.lead_id, total),)
     if rule.beneficiary == CAUSE:
         return ((f"cause:{case.attributes['cause']}", total),)
     shares = shares_at(case, reached)
+    if not shares:
+        raise Refusal(DENIED, "no_partner")
     parts = split(total, [share.basis_points for share in shares])
     return tuple((share.partner_id, part) for share, part in zip(shares, parts, strict=True))

@@ -8,7 +8,8 @@ Kinds and their data (all values are strings, integers, booleans, lists and obje
 ===================  ============================================================================
 submitted            review? (where the review begins, if not at ``submitted``)
 terms_pinned         version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
-                     touch_at?, attributes {name: value}, overrides {rule: {percent|fixed, level}}
+                     touch_at?, attributes {name: value}, overrides {rule: {percent|fixed_minor,
+                     level}}
 review_decided       decision, state, actor, reason
 stage_entered        source_id, deal_id, pipeline, stage, rank, milestone?, outcome,
                      ladder {milestone: rank}
@@ -29,7 +30,8 @@ hold_placed          hold_id, actor, reason
 hold_released        hold_id, actor, reason
 standing_pinned      partner_id, key, position  (a count, or revenue in minor units)
 rate_pinned          subject, currency, rate, on
-allowance_pinned     cap, scope, period, rule_id, occurrence, holder_id, allowed_minor, number
+allowance_pinned     cap, scope, period, rule_id, occurrence, holder_id, allowed_minor, cut,
+                     number
 fact_retracted       actor?, reason?  (``retracts`` names the fact that no longer holds)
 ===================  ============================================================================
 """

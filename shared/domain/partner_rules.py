@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from shared.domain.contributions import success_key
 from shared.domain.entitlements import Entitlement
-from shared.domain.money import percent_of
+from shared.domain.money import format_amount, percent_of
 from shared.domain.terms import (
     AT_COUNTS,
-    BY_COUNT,
+    BY_REVENUE,
     EVERY_NTH,
     FACE_VALUE_KINDS,
-    LIFETIME,
     RETROACTIVE,
     Benefit,
     Fixed,
@@ -57,7 +57,7 @@ def evaluate_partner(
     for rule in terms.rules:
         if not _concerns(rule):
             continue
-        granted, lines = _judge(rule, sums)
+        granted, lines = _judge(terms, rule, sums)
         trace += lines
         for occurrence, amount_minor in granted:
             entitlements.append(
@@ -66,10 +66,12 @@ def evaluate_partner(
     return PartnerEvaluation(entitlements=tuple(entitlements), trace=tuple(trace))
 
 
-def _judge(rule: Rule, sums: Mapping[str, int]) -> tuple[list[tuple[str, int]], list[TraceLine]]:
+def _judge(
+    terms: Terms, rule: Rule, sums: Mapping[str, int]
+) -> tuple[list[tuple[str, int]], list[TraceLine]]:
     if rule.tier and rule.tier.mode == RETROACTIVE:
-        return _true_ups(rule, rule.tier, sums)
-    count = sums.get(f"{BY_COUNT}:{rule.milestone}:{LIFETIME}", 0)
+        return _true_ups(terms, rule, rule.tier, sums)
+    count = sums.get(success_key(rule.milestone), 0)
     reached = _reached_counts(rule, count)
     amount = rule.value.amount_minor if isinstance(rule.value, Fixed) else 0
     line = TraceLine(
@@ -91,7 +93,7 @@ def _reached_counts(rule: Rule, count: int) -> Iterable[int]:
 
 
 def _true_ups(
-    rule: Rule, tier: Tier, sums: Mapping[str, int]
+    terms: Terms, rule: Rule, tier: Tier, sums: Mapping[str, int]
 ) -> tuple[list[tuple[str, int]], list[TraceLine]]:
     """Return one true-up for each period: what the reached step adds to the whole of it."""
     granted: list[tuple[str, int]] = []
@@ -108,12 +110,16 @@ def _true_ups(
                 occurrence=f"true_up:{period}",
                 outcome=GRANTED if amount > 0 else NOT_YET,
                 code=GRANTED if amount > 0 else "tier_not_reached",
-                figures={"position": str(position)},
+                figures={"position": _shown(terms, tier, position)},
             )
         )
         if amount > 0:
             granted.append((f"true_up:{period}", amount))
     return granted, lines
+
+
+def _shown(terms: Terms, tier: Tier, position: int) -> str:
+    return format_amount(position, terms.currency) if tier.by == BY_REVENUE else str(position)
 
 
 def _added(rule: Rule, value: Decimal | int, base: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.bases import Amounts
 from shared.domain.conditions import Fields, Known, holds
@@ -69,7 +69,7 @@ def pin(
         attributes["lead_grade"] = grade
     return Pinned(
         attributes=attributes,
-        overrides=_overrides(terms, enrolment),
+        overrides=_overrides(terms, enrolment.tier, enrolment.group) if enrolment else {},
         verdict=terms.lead_quality.decide.get(grade, "") if grade else "",
     )
 
@@ -109,11 +109,30 @@ def _grade(terms: Terms, attributes: Mapping[str, Known]) -> str:
     return terms.lead_quality.otherwise
 
 
-def _overrides(terms: Terms, enrolment: Enrolment | None) -> dict[str, dict[str, object]]:
+def repin(terms: Terms, data: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """Return the data of a ``terms_pinned`` fact as this version would have pinned it.
+
+    Who introduced whom, when and how stays; grade and overrides follow the terms. Overrides of
+    other levels than tier and group were given to this referral and stay too.
+    """
+    attributes = dict(data.get("attributes", {}))
+    attributes.pop("lead_grade", None)
+    grade = _grade(terms, attributes)
+    if grade:
+        attributes["lead_grade"] = grade
+    kept = {
+        rule_id: rate
+        for rule_id, rate in data.get("overrides", {}).items()
+        if rate.get("level") not in _LEVELS
+    }
+    tier, group = (str(attributes.get(name, "")) for name in ("partner_tier", "partner_group"))
+    overrides = {**_overrides(terms, tier, group), **kept}
+    return {**data, "version": version, "attributes": attributes, "overrides": overrides}
+
+
+def _overrides(terms: Terms, tier: str, group: str) -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
-    if enrolment is None:
-        return found
-    own = {"tier": enrolment.tier, "group": enrolment.group}
+    own = {"tier": tier, "group": group}
     for level in _LEVELS:
         for override in terms.overrides:
             if override.level == level and override.match == own[level]:

@@ -7,6 +7,7 @@ from typing import Final
 STATUSES: Final = ("draft", "pilot", "active", "paused", "closed")
 ENROLMENTS: Final = ("open", "application", "invitation")
 DEFAULT_CLICK_PARAM: Final = "click_id"
+DEFAULT_ADJUSTMENT_LIMIT: Final = "500.00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,8 @@ class Program:
 
     ``time_zone`` is an IANA name; ``landing_hosts`` are the only hosts that links may point to;
     ``allowed_origins`` the only web origins that may post forms or be redirected back to;
-    ``publish_rewards`` shows the table of rewards to everybody.
+    ``publish_rewards`` shows the table of rewards to everybody; an adjustment over
+    ``adjustment_limit`` (a decimal string) takes a second person.
     """
 
     program_id: str
@@ -30,6 +32,7 @@ class Program:
     fallback_url: str = ""
     click_param: str = DEFAULT_CLICK_PARAM
     publish_rewards: bool = False
+    adjustment_limit: str = DEFAULT_ADJUSTMENT_LIMIT
     terms_version: int = 0
     version: int = 1
     created_at: datetime

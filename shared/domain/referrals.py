@@ -34,7 +34,8 @@ class Referral:
     """The head of the aggregate; its facts and rewards are rows beside it.
 
     ``partner_id`` is None when nothing proved an introduction. ``counting`` is what the referral
-    adds to its introducer's sums at this moment, by key. ``deal`` mirrors the CRM for lists:
+    adds to partners' sums at this moment, by ``<partner>/<key>``. ``deal`` mirrors the CRM for
+    lists:
     ``{source_id, deal_id, stage, outcome, amount, currency}``; it decides nothing.
     ``version`` rises with every write to the aggregate and guards every money transaction.
     """

@@ -103,8 +103,11 @@ class RuleReader(Reader):
             self._check_partner_level(rule, path)
         if rule.tier:
             self._check_tier(rule, rule.tier, path)
-        based_on_invoice = isinstance(rule.value, Percent) and rule.value.base == "invoice_net"
-        if based_on_invoice and rule.occurrence != model.EVERY_INVOICE:
+        table = rule.value if isinstance(rule.value, Table) else None
+        values = [row.value for row in table.rows] if table else [rule.value]
+        values += [table.otherwise] if table and table.otherwise else []
+        bases = {value.base for value in values if isinstance(value, Percent)}
+        if "invoice_net" in bases and rule.occurrence != model.EVERY_INVOICE:
             self.fail(f"{path}.value.of", "not_allowed", "invoice_net needs every_invoice")
 
     def _check_partner_level(self, rule: Rule, path: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from shared.domain.bases import Amounts
 from shared.domain.conditions import Fields, pick
-from shared.domain.deal import DEAL, Paid, Reached
-from shared.domain.money import format_amount
+from shared.domain.deal import DEAL, INVOICE_PAID, Paid, Reached
+from shared.domain.money import MAX_MINOR, format_amount
 from shared.domain.terms import (
     KEEP,
     PRO_RATA,
@@ -196,6 +196,8 @@ class Valuation:
         with localcontext() as context:
             context.prec = _PRECISION
             total = _rounded(base.amount * percent.percent / 100)
+        if total > MAX_MINOR:
+            raise Refusal(DENIED, "amount_too_large", base.facts)
         return Worked(
             total_minor=total,
             base_minor=_rounded(base.amount),
@@ -212,13 +214,10 @@ class Valuation:
         if percent.base == "invoice_net" and paid:
             return self._invoice(paid)
         if percent.base == "first_invoice":
-            rows = sorted(
-                self.amounts.deal.invoices,
-                key=lambda row: (row.reached.occurred_at, row.reached.fact_id),
-            )
-            if not rows:
+            first = self._first_invoice()
+            if first is None:
                 raise Refusal(NOT_YET, "no_invoice_yet")
-            return self._invoice(rows[0])
+            return self._invoice(first)
         if paid and paid.amount and paid.amount.subject.startswith("renewal:"):
             minor = max(self.amounts.minor(paid.amount), 0)
             return self._told("renewal_amount", minor, paid)
@@ -226,6 +225,13 @@ class Valuation:
         if percent.base in {"first_year_value", "monthly_value"}:
             return self._per_month(percent, deal)
         return deal
+
+    def _first_invoice(self) -> Paid | None:
+        return min(
+            self.amounts.deal.invoices,
+            key=lambda row: (row.reached.occurred_at, row.reached.fact_id),
+            default=None,
+        )
 
     def _deal(self) -> _Base:
         minor = self.amounts.net_deal()
@@ -262,9 +268,10 @@ class Valuation:
         with localcontext() as context:
             context.prec = _PRECISION
             amount = deal.amount * wanted / months
+            shown = deal.amount / months if percent.base == "monthly_value" else amount
         figures = deal.figures | {
             "contract_months": str(months),
-            percent.base: format_amount(_rounded(amount), self.amounts.currency),
+            percent.base: format_amount(_rounded(shown), self.amounts.currency),
         }
         return replace(deal, amount=amount, figures=figures)
 
@@ -272,7 +279,9 @@ class Valuation:
         """Return the part of a fixed reward that stays after refunds, from 0 to 1."""
         if rule.refund == KEEP or not self.amounts.deal.refunds:
             return Decimal(1)
-        if paid and paid.paid_id in {row.paid_id for row in self.amounts.deal.invoices}:
+        if paid is None and rule.milestone == INVOICE_PAID:
+            paid = self._first_invoice()
+        if paid and paid in self.amounts.deal.invoices:
             gross = self.amounts.gross_invoice(paid)
             net = self.amounts.net_invoices()[paid.paid_id]
         elif self.amounts.deal.amount:

@@ -16,7 +16,7 @@ from shared.domain.errors import (
     invalid,
 )
 from shared.domain.links import VIA_PARAM
-from shared.domain.money import is_currency
+from shared.domain.money import is_currency, parse_amount
 from shared.domain.programs import ENROLMENTS, STATUSES, Program, PublishedTerms
 from shared.domain.terms import Terms
 from shared.domain.terms_changes import changes
@@ -247,5 +247,17 @@ def _check(program: Program) -> None:
         check_time_zone(program.time_zone)
     except InvalidFieldsError as error:
         errors += error.errors
+    if is_currency(program.currency):
+        errors += _limit_errors(program)
     if errors:
         raise InvalidFieldsError(errors)
+
+
+def _limit_errors(program: Program) -> tuple[FieldError, ...]:
+    path = "adjustment_limit"
+    try:
+        minor = parse_amount(program.adjustment_limit, program.currency, path)
+    except InvalidFieldsError as error:
+        return error.errors
+    message = "must not be below zero"
+    return (FieldError(path=path, code="out_of_range", message=message),) if minor < 0 else ()

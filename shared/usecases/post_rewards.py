@@ -94,7 +94,7 @@ class _Run:
         evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
         for _ in range(MAX_PINS):
             rates = [need for need in evaluation.rates if need not in refused]
-            if evaluation.contributions != aggregate.referral.counting:
+            if _owned(evaluation) != aggregate.referral.counting:
                 aggregate = self._contribute(aggregate, evaluation, terms)
             elif evaluation.positions:
                 aggregate = self._place(aggregate, evaluation)
@@ -113,34 +113,45 @@ class _Run:
     def _contribute(self, aggregate: Aggregate, evaluation: Evaluation, terms: Terms) -> Aggregate:
         """Move the partner's sums by what the referral adds now, and pin positions with them."""
         head = aggregate.referral
-        partner_id = aggregate.parties.shares[0].partner_id
+        wanted = _owned(evaluation)
+        differing = {
+            name for name, amount in wanted.items() if head.counting.get(name) != amount
+        } | (head.counting.keys() - wanted.keys())
+        # One partner at a time: a change of the introducer moves the sums in two steps.
+        partner_id = min(differing).partition("/")[0]
         standing = self._ledger.standing(partner_id, head.program_id)
         sums = dict(standing.sums)
-        for key in head.counting.keys() | evaluation.contributions.keys():
-            change = evaluation.contributions.get(key, 0) - head.counting.get(key, 0)
-            sums[key] = sums.get(key, 0) + change
+        counting = dict(head.counting)
+        for name in sorted(differing):
+            owner, _, key = name.partition("/")
+            if owner != partner_id:
+                continue
+            amount = wanted.get(name, 0)
+            sums[key] = sums.get(key, 0) + amount - counting.pop(name, 0)
+            if name in wanted:
+                counting[name] = amount
         positions = [
             self._position(head.referral_id, partner_id, key, sums.get(key, 0))
             for key in sorted(evaluation.positions)
-            if key in evaluation.contributions
+            if f"{partner_id}/{key}" in counting
         ]
         event = self._partner_event(aggregate, partner_id) if has_partner_rules(terms) else None
         self._ledger.contribute(
             head,
-            evaluation.contributions,
+            counting,
             standing=standing,
             sums=sums,
             positions=positions,
             event=event,
             now=self._now,
         )
-        after = replace(head, counting=evaluation.contributions, version=head.version + 1)
+        after = replace(head, counting=counting, version=head.version + 1)
         return replace(aggregate, referral=after, facts=(*aggregate.facts, *positions))
 
     def _place(self, aggregate: Aggregate, evaluation: Evaluation) -> Aggregate:
         """Pin positions for sums that this referral is in already."""
         head = aggregate.referral
-        partner_id = aggregate.parties.shares[0].partner_id
+        partner_id = evaluation.introducer
         standing = self._ledger.standing(partner_id, head.program_id)
         positions = [
             self._position(head.referral_id, partner_id, key, standing.sums.get(key, 0))
@@ -190,6 +201,7 @@ class _Run:
                 "occurrence": need.occurrence,
                 "holder_id": need.holder_id,
                 "allowed_minor": allowed,
+                "cut": need.was_cut or allowed < need.wanted_minor,
                 "number": need.number,
             },
             value=need.number,
@@ -244,6 +256,13 @@ class _Run:
             hops=trigger.hops + 1,
             data={"referral_id": head.referral_id, "kinds": []},
         )
+
+
+def _owned(evaluation: Evaluation) -> dict[str, int]:
+    """Return the contributions with their owner in front, as the head remembers them."""
+    return {
+        f"{evaluation.introducer}/{key}": amount for key, amount in evaluation.contributions.items()
+    }
 
 
 def _reasons(evaluation: Evaluation) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from shared.domain.adjustments import is_adjustment
 from shared.domain.aggregate import PartnerFile, subject_of
 from shared.domain.errors import StaleVersionError
 from shared.domain.events import REWARD_POSTED
@@ -51,7 +52,8 @@ def _settle(writer: Writer, found: PartnerFile) -> Posted:
     evaluation = evaluate_partner(terms, standing.sums, standing.partner_id, now=writer.now)
     effects = difference(
         evaluation.entitlements,
-        found.rewards,
+        # What a person gave is wanted by no rule, and no rule may take it away.
+        [reward for reward in found.rewards if not is_adjustment(reward)],
         subject=subject_of(standing, found.terms_version),
         cause=(),
     )

@@ -104,18 +104,27 @@ class Codes:
         match node:
             case ast.Constant(value=str() as text):
                 return {text} - {""}
-            case ast.IfExp(body=one, orelse=other):
-                return self.of(one, seen) | self.of(other, seen)
-            case ast.BoolOp(values=parts) | ast.Tuple(elts=parts):
-                return set().union(*(self.of(part, seen) for part in parts))
             case ast.Name(id=name) if name in self.known:
                 return {self.known[name]}
-            case ast.Name(id=name):
-                values = [] if name in seen else self.given.get(name, [])
-                return set().union(*(self.of(value, seen | {name}) for value in values))
             case ast.JoinedStr():
                 return set(REVIEWS)
-        return set()
+        return set().union(
+            *(self.of(part, seen | _named(node)) for part in self._parts(node, seen))
+        )
+
+    def _parts(self, node: ast.expr, seen: frozenset[str]) -> list[ast.expr]:
+        match node:
+            case ast.IfExp(body=one, orelse=other):
+                return [one, other]
+            case ast.BoolOp(values=parts) | ast.Tuple(elts=parts):
+                return parts
+            case ast.Name(id=name) if name not in seen:
+                return self.given.get(name, [])
+        return []
+
+
+def _named(node: ast.expr) -> frozenset[str]:
+    return frozenset({node.id} if isinstance(node, ast.Name) else ())
 
 
 def emitted() -> set[str]:

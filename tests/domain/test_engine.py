@@ -363,6 +363,7 @@ def allowance(story: Story, allowed: int, number: int = 1, retracts: str | None 
         "occurrence": "once",
         "holder_id": "ptr_1",
         "allowed_minor": allowed,
+        "cut": True,
         "number": number,
     }
     return story.add(facts.ALLOWANCE_PINNED, str(number), data, at=START)

@@ -20,14 +20,18 @@ def test_each_rule_has_its_row_in_order() -> None:
     [
         (
             "commission",
-            ("when the deal is won, if the deal amount is at least 10,000.00 USD and"
-            " (the plan is pro or team, the lead is a new customer or the region is not north)"),
+            (
+                "when the deal is won, if the deal amount is at least 10,000.00 USD and"
+                " (the plan is pro or team, the lead is a new customer or the region is not north)"
+            ),
         ),
         ("fixed_tier", "when the customer buys more"),
         (
             "invoices",
-            ("every time an invoice is paid, once the deal is won,"
-            " at most 12 times and within 12 months"),
+            (
+                "every time an invoice is paid, once the deal is won,"
+                " at most 12 times and within 12 months"
+            ),
         ),
         ("perk", "every 5 times that the deal is won"),
         ("achievement", "the 3rd, 10th and 25th time that the deal is won"),
@@ -46,8 +50,10 @@ def test_a_row_says_when(rule_id: str, when: str) -> None:
         ("invoices", "20 % of each paid invoice without taxes"),
         (
             "by_months",
-            ("by the contract's length in months: from 12: 1 month (worth 49.00 USD);"
-            " from 24: 2 months (worth 98.00 USD); otherwise 1 week"),
+            (
+                "by the contract's length in months: from 12: 1 month (worth 49.00 USD);"
+                " from 24: 2 months (worth 98.00 USD); otherwise 1 week"
+            ),
         ),
         ("by_plan", "by the plan: pro: 5 % of the value of the first year; team: 25.00 USD"),
         ("monthly", "10 % of 3 months' value"),
@@ -115,10 +121,14 @@ def test_a_row_says_its_limits() -> None:
     assert (
         "at most 500.00 USD per reward; what goes beyond is not given at all",
         "at most 800.00 USD per introduction; what goes beyond is not given at all",
-        ("at most 5,000.00 USD per calendar year per partner, over all rewards together;"
-        " what is beyond is cut"),
-        ("at most 9,000.00 USD per month for the whole programme, together with perk;"
-        " what goes beyond is not given at all"),
+        (
+            "at most 5,000.00 USD per calendar year per partner, over all rewards together;"
+            " what is beyond is cut"
+        ),
+        (
+            "at most 9,000.00 USD per month for the whole programme, together with perk;"
+            " what goes beyond is not given at all"
+        ),
     ) == ROWS["commission"].caps
     assert len(ROWS["achievement"].caps) == 1
 

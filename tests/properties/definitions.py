@@ -40,7 +40,8 @@ AMOUNTS = st.one_of(
 )
 PERCENTS = st.one_of(
     st.sampled_from(["0.000001", "10", "12.5", "33.333", "100"]),
-    st.integers(1, 10_000).map(lambda hundredths: f"{hundredths // 100}.{hundredths % 100:02d}")
+    st.integers(1, 10_000)
+    .map(lambda hundredths: f"{hundredths // 100}.{hundredths % 100:02d}")
     # Zero per cent is no percentage.
     .filter(lambda text: text != "0.00"),
 )

@@ -123,7 +123,9 @@ def kept_of_deal(deal: Decimal, rows: list[Back]) -> Decimal:
     return max(deal - sum((row.amount for row in standing(rows)), NOTHING), NOTHING)
 
 
-INVOICES = st.lists(st.tuples(st.integers(1, 35), AMOUNTS), max_size=5, unique_by=lambda row: row[0])
+INVOICES = st.lists(
+    st.tuples(st.integers(1, 35), AMOUNTS), max_size=5, unique_by=lambda row: row[0]
+)
 
 
 @given(AMOUNTS, backs(), PERCENTS)

@@ -20,7 +20,20 @@ Data = dict[str, Any]
 
 REVIEWS = ("submitted", "in_review", "action_required", "accepted", "rejected", "withdrawn")
 REVIEWS = (*REVIEWS, "expired", "spam")
-JUNK = ("", "abc", "1e9", "NaN", "Infinity", "-5.00", "1,000", "٣", "0x10", "9" * 18, "9" * 13, " 1")
+JUNK = (
+    "",
+    "abc",
+    "1e9",
+    "NaN",
+    "Infinity",
+    "-5.00",
+    "1,000",
+    "٣",
+    "0x10",
+    "9" * 18,
+    "9" * 13,
+    " 1",
+)
 GOOD_AMOUNTS = st.integers(1, 10**8).map(lambda cents: f"{cents // 100}.{cents % 100:02d}")
 AMOUNTS = st.one_of(GOOD_AMOUNTS, GOOD_AMOUNTS, st.sampled_from(JUNK))
 CURRENCIES = st.sampled_from(["USD", "USD", "USD", "EUR", "JPY", "", "???"])

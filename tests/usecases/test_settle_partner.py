@@ -225,11 +225,12 @@ def test_budget_denies_what_does_not_fit_whole() -> None:
     assert 15_000 == taken(stored, keys.program_cap("prg_1", "budget", "2026"))
 
 
-def test_lower_amount_frees_room_and_a_higher_one_is_not_topped_up() -> None:
+def test_lower_amount_frees_room_and_a_higher_one_takes_it_again_until_it_is_cut() -> None:
     cap = {"id": "life", "scope": "partner", "per": "lifetime", "limit": "150.00"}
     stored = store({}, caps=[cap])
     story = win(stored, 1)
-    for amount, expected in (("400.00", 4_000), ("1400.00", 4_000)):
+    told = (("400.00", 4_000), ("1400.00", 14_000), ("1600.00", 15_000), ("400.00", 4_000))
+    for amount, expected in (*told, ("1400.00", 4_000)):
         story.amount(amount)
         stored.tell(story)
         stored.settle(story)

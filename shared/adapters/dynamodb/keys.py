@@ -36,6 +36,12 @@ core
     KEY#<key>              META                      management key: manage
     IDEM#<digest>          META                      answered request: manage
     KEYRING#click|server   RING                      signing keys: redirect, intake, manage
+    ADJ#<adjustment>       META                      adjustment by hand: manage, evaluation
+    JOB#<job>              META                      simulation or migration: manage, evaluation
+                           CHUNK#<number>            referrals to be worked on together
+                           RESULT#<number>#<run>#<part>  what came of a chunk
+                           ITEM#<referral>           what a migration does to a referral
+                           REPORT                    what a simulation found
 books
     BOOK#<holder>#<prog>   <natural key>             movement
 vault
@@ -241,6 +247,42 @@ def api_key(key_id: str) -> Key:
 def answered_request(digest: str) -> Key:
     """Locate the stored answer of an idempotent request."""
     return f"IDEM#{digest}", META
+
+
+def adjustment(adjustment_id: str) -> Key:
+    """Locate an adjustment by hand."""
+    return f"ADJ#{adjustment_id}", META
+
+
+def job(job_id: str) -> Key:
+    """Locate a simulation or a migration."""
+    return f"JOB#{job_id}", META
+
+
+def job_chunk(job_id: str, number: int) -> Key:
+    """Locate the referrals that one step of a job works on."""
+    return f"JOB#{job_id}", f"CHUNK#{number:06d}"
+
+
+def job_result(job_id: str, number: int, run_id: str, part: int) -> Key:
+    """Locate a part of what one run made of a chunk."""
+    partition, prefix = job_results(job_id, number, run_id)
+    return partition, f"{prefix}{part:06d}"
+
+
+def job_results(job_id: str, number: int, run_id: str) -> Key:
+    """Return the partition and the common beginning of what one run made of a chunk."""
+    return f"JOB#{job_id}", f"RESULT#{number:06d}#{run_id}#"
+
+
+def job_item(job_id: str, referral_id: str) -> Key:
+    """Locate what a migration does to a referral."""
+    return f"JOB#{job_id}", f"ITEM#{referral_id}"
+
+
+def job_report(job_id: str) -> Key:
+    """Locate what a simulation found."""
+    return f"JOB#{job_id}", "REPORT"
 
 
 def click_keyring() -> Key:

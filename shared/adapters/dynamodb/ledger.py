@@ -204,6 +204,9 @@ class DynamoLedger:
 
     def post(self, posting: Posting) -> None:
         """Store one effect: guard, rewards, books, movements, trace and event together."""
+        transact(self._client, self._operations(posting))
+
+    def _operations(self, posting: Posting) -> list[Operation]:
         operations = [self._bump(posting.guard)]
         operations += [
             put(self._core, reward_key(change.reward), reward_row(change.reward))
@@ -215,7 +218,7 @@ class DynamoLedger:
         operations += [books.append(self._books, movement) for movement in posting.movements]
         operations += [self._trace(posting.guard, line) for line in posting.trace]
         operations.append(outbox.stored(self._core, posting.event, now=posting.now))
-        transact(self._client, operations)
+        return operations
 
     def explain(
         self, guard: Guard, lines: Sequence[TraceLine], gone: Sequence[TraceLine] = ()
@@ -227,6 +230,9 @@ class DynamoLedger:
         transact(self._client, operations)
 
     def _bump(self, guard: Guard, **assign: object) -> Operation:
+        if not guard.version:
+            # A partner's file of which nothing is stored yet: its standing begins here.
+            return put_new(self._core, _guard_key(guard), {"sums": {}, "version": 1})
         return update(
             self._core,
             _guard_key(guard),

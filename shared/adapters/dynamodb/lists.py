@@ -19,6 +19,7 @@ SOURCES: Final = "SRC"
 REFERRALS: Final = "REF"
 API_KEYS: Final = "KEY"
 FX_RATES: Final = "FX"
+ADJUSTMENTS: Final = "ADJ"
 EVERYWHERE: Final = "all"
 """Scope of lists that belong to no programme."""
 

@@ -16,7 +16,7 @@ from shared.adapters.dynamodb.transactions import (
     update,
 )
 from shared.domain.errors import ConflictError
-from shared.domain.programs import Program, PublishedTerms
+from shared.domain.programs import DEFAULT_ADJUSTMENT_LIMIT, Program, PublishedTerms
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -40,6 +40,7 @@ def program_row(program: Program) -> Item:
         "fallback_url": program.fallback_url,
         "click_param": program.click_param,
         "publish_rewards": program.publish_rewards,
+        "adjustment_limit": program.adjustment_limit,
         "terms_version": program.terms_version,
         "version": program.version,
         "created_at": created_at,
@@ -68,6 +69,7 @@ def program_from(row: Item) -> Program:
         click_param=row["click_param"],
         # Programmes stored before there was such a thing keep it to themselves.
         publish_rewards=row.get("publish_rewards", False),
+        adjustment_limit=row.get("adjustment_limit", DEFAULT_ADJUSTMENT_LIMIT),
         terms_version=row["terms_version"],
         version=row["version"],
         created_at=datetime.fromisoformat(row["created_at"]),

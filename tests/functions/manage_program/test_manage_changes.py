@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 PATH = "/programs/prg_demo/terms"
 RULE: dict[str, Any] = TERMS["rules"][0]  # type: ignore[assignment]
 FIRST = [
-    ("New rule accepted_bonus: the partner gets money, when the introduction is accepted:"
-    " 50.00 USD, held for 30 days after we learn of it.")
+    (
+        "New rule accepted_bonus: the partner gets money, when the introduction is accepted:"
+        " 50.00 USD, held for 30 days after we learn of it."
+    )
 ]
 RAISED = {**TERMS, "rules": [{**RULE, "value": {"fixed": "60.00"}}]}
 RAISE = ["Rule accepted_bonus: how much changes from “50.00 USD” to “60.00 USD”."]

@@ -183,9 +183,10 @@ def test_spam_is_told_to_a_partner_as_any_refusal(api: Api) -> None:
     referred(api, Story().submitted(review="spam"), review="spam")
     settle(api)
 
-    codes = {line["code"] for line in partners_view(api)["lines"]}
+    lines = partners_view(api)["lines"]
 
-    assert {"review_rejected"} == codes
+    assert {"review_rejected"} == {line["code"] for line in lines}
+    assert "lead_discount" not in {line["rule_id"] for line in lines}
     assert {"review_spam"} == {line["code"] for line in api.send("GET", EXPLANATION).body["lines"]}
 
 

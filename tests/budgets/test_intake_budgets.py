@@ -1,0 +1,121 @@
+"""What taking a form in asks of the store: call by call, and the same whatever is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench.stock import measured
+from tests.builders.intake import World, click_token, submission
+
+if TYPE_CHECKING:
+    from bench.meter import Usage
+    from shared.domain.leads import Submission
+
+PROGRAM = "get PRG/META"
+TERMS = "get PRG/TERMS"
+RING = "get KEYRING/RING"
+LINK = "get LINK/META"
+PARTNER = ["get PTR/META", "get PTR/ENR"]
+ROWS = "put REF/META, put REF/FACT x2"
+LEAD = "put PII/PERSON, put OUT/EVENT, put LEAD/CLAIM"
+NOBODY = f"transact: {ROWS}, {LEAD}"
+BY_CODE = f"transact: {ROWS}, put LINK/OPEN, {LEAD}"
+BY_CLICK = f"{BY_CODE}, put TOUCH/REF"
+
+
+def used(world: World, sent: Submission, *, warm: bool = False) -> Usage:
+    """Return what a submission takes; a warm process has its keys already."""
+    store = world.store
+    if warm:
+        store.server_secret()
+        store.click_keyring()
+    return measured(world.client, lambda: world.submit(sent, store=store))
+
+
+CASES: list[tuple[dict[str, Any], list[str], int]] = [
+    ({}, [PROGRAM, RING, TERMS, NOBODY], 12),
+    ({"code": "pia-code"}, [PROGRAM, RING, LINK, *PARTNER, TERMS, BY_CODE], 14),
+    ({"via": "pia-code"}, [PROGRAM, RING, LINK, *PARTNER, TERMS, BY_CODE], 14),
+    ({"click_id": "CLICK"}, [PROGRAM, RING, RING, *PARTNER, TERMS, TERMS, BY_CLICK], 16),
+    ({"code": "no-such-code"}, [PROGRAM, RING, LINK, TERMS, NOBODY], 12),
+    ({"click_id": "forged"}, [PROGRAM, RING, RING, TERMS, NOBODY], 12),
+    (
+        {"trapped": True, "code": "pia-code"},
+        [PROGRAM, RING, TERMS, f"transact: {ROWS}, put PII/PERSON"],
+        8,
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "calls", "write_units"), CASES)
+def test_first_submission(sent: dict[str, Any], calls: list[str], write_units: int) -> None:
+    fields = {**sent}
+    if fields.get("click_id") == "CLICK":
+        fields["click_id"] = click_token()
+
+    usage = used(World(), submission(**fields))
+
+    assert calls == usage.labels
+    assert write_units == usage.write_units
+
+
+def test_a_warm_process_reads_the_keys_no_more() -> None:
+    usage = used(World(), submission(click_id=click_token()), warm=True)
+
+    assert [PROGRAM, *PARTNER, TERMS, TERMS, BY_CLICK] == usage.labels
+
+
+def test_a_repeat_stores_its_evidence_and_nothing_else() -> None:
+    world = World()
+    world.submit(submission())
+
+    usage = used(world, submission(code="pia-code"), warm=True)
+
+    assert [
+        PROGRAM,
+        LINK,
+        *PARTNER,
+        TERMS,
+        BY_CODE,
+        "get LEAD/CLAIM",
+        "transact: put REF/REPEAT",
+    ] == usage.labels
+
+
+def test_a_second_lead_by_one_click_takes_one_more_transaction() -> None:
+    world = World()
+    world.submit(submission(click_id=click_token()))
+
+    usage = used(world, submission("other@lead.test", click_id=click_token()), warm=True)
+
+    assert [
+        PROGRAM,
+        *PARTNER,
+        TERMS,
+        TERMS,
+        BY_CLICK,
+        "get LEAD/CLAIM",
+        "get TOUCH/REF",
+        f"{BY_CODE}, update TOUCH/REF",
+    ] == usage.labels
+
+
+def test_nothing_grows_with_what_was_submitted_before() -> None:
+    """Nor for one link, nor for one partner."""
+    world = World()
+    usages = []
+    submitted = 0
+    for behind in (10, 1_000):
+        for number in range(submitted, behind):
+            world.submit(submission(f"lead{number}@lead.test", code="pia-code"))
+        submitted = behind
+        sent = submission(
+            f"measured{behind}@lead.test", click_id=click_token(click_id=f"m{behind}")
+        )
+        usages.append(used(world, sent))
+
+    small, large = usages
+    assert small.labels == large.labels
+    assert small.figures() == large.figures()
