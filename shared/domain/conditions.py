@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.domain import terms as model
 from shared.domain.bases import Amounts
-from shared.domain.terms import Condition, Group, Plain, Table
+from shared.domain.terms import DEAL_FIELDS, Condition, Group, Plain, Table
 from shared.domain.verdicts import NOT_YET, Refusal
 
 Known = str | int | bool
@@ -29,7 +29,9 @@ class Fields:
         deal = self.amounts.deal
         if name == "lead_grade" and deal.grade:
             return deal.grade
-        value = deal.fields.get(name, self.attributes.get(name))
+        # A CRM may tell the deal's own fields; who the partner is stays as it was pinned.
+        known = deal.fields if name in DEAL_FIELDS else self.attributes
+        value = known.get(name, self.attributes.get(name))
         if value is None or value == "":
             raise Refusal(NOT_YET, "field_missing", field=name)
         return _typed(name, value)

@@ -74,6 +74,9 @@ FIELDS: Final[Mapping[str, str]] = {
 }
 """Declared fields of conditions and tables, with their types."""
 
+DEAL_FIELDS: Final = frozenset({"plan", "contract_months"})
+"""Fields that the deal's facts tell; all others are pinned at submission."""
+
 OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     MONEY: ("gte", "gt", "lte", "lt", "eq"),
     NUMBER: ("gte", "gt", "lte", "lt", "eq"),

@@ -418,3 +418,10 @@ def test_the_facts_own_rate_comes_first() -> None:
     story = won()
     story.add(facts.AMOUNT_SET, "x", {"amount": "100.00", "currency": "EUR", "rate": "2"})
     assert {"once": 2_000} == amounts(judged(story, {}))
+
+
+def test_the_crm_cannot_change_who_the_partner_is() -> None:
+    group = {"all": [{"field": "partner_tier", "op": "eq", "value": "gold"}]}
+    story = won(partner_tier="silver")
+    story.add(facts.FIELD_SET, "t", {"name": "partner_tier", "value": "gold"})
+    assert {"once": "condition_not_met"} == codes(judged(story, {"when": group}))
