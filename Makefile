@@ -24,11 +24,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.14 python3.11; 
 VENV := .venv/.installed
 CDK := node_modules/.installed
 EMULATOR := .local/venv/.installed
-SOURCES := $(wildcard functions infra local shared tests)
+SOURCES := $(wildcard bench functions infra local programs shared tests)
 STAGE ?= dev
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-local packages test lint format types run demo synth lock bench clean
+.PHONY: help setup setup-local packages test lint format types run demo synth docs bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -84,6 +84,10 @@ demo: setup setup-local packages ## the story of one referral, checked to the ce
 
 synth: setup packages ## the CloudFormation template of STAGE=dev|prod in cdk.out
 	@npx --no-install cdk synth --quiet -c stage=$(STAGE)
+
+docs: setup ## rewrite the pages that are generated from the code
+	.venv/bin/python -m programs.catalogue
+	.venv/bin/python -m shared.domain.terms_schema > docs/terms.schema.json
 
 bench: setup ## evaluations per second, round trips, capacity units (about two minutes)
 	.venv/bin/python -m bench

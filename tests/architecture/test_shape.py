@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("functions", "infra", "local", "shared")
+FOLDERS = ("functions", "infra", "local", "programs", "shared")
 SOURCES = sorted(
     path
     for folder in FOLDERS

@@ -22,17 +22,17 @@ COMMISSION = {
 }
 
 
-def definition(*rules: dict[str, Any], **top: Any) -> dict[str, Any]:
+def definition(*rules: dict[str, Any], **top: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
     return {"name": "t", "rules": [{**COMMISSION, **rule} for rule in rules], **top}
 
 
-def store(*rules: dict[str, Any], **top: Any) -> Stored:
+def store(*rules: dict[str, Any], **top: Any) -> Stored:  # noqa: ANN401 - any field
     stored = Stored(definition(*rules, **top))
     stored.enrol()
     return stored
 
 
-def win(stored: Stored, number: int, amount: str = "1000.00", **at: Any) -> Story:
+def win(stored: Stored, number: int, amount: str = "1000.00", **at: Any) -> Story:  # noqa: ANN401 - a moment
     story = Story(referral_id=f"ref_{number}", deal_id=f"D-{number}")
     story.submitted().reviewed("accepted").amount(amount).stage("won", **at)
     stored.submit(story)
