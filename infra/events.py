@@ -16,7 +16,7 @@ from constructs import Construct
 
 from infra.catalogue import EVALUATE_REWARD
 from shared import names
-from shared.domain.events import MONEY_PATH
+from shared.domain.events import EVALUATED
 
 if TYPE_CHECKING:
     from infra.functions import Function
@@ -66,9 +66,9 @@ class Events(Construct):
             self,
             "money_path",
             event_bus=self.bus,
-            description="Deliveries and changed facts, to be evaluated",
+            description="Deliveries, changed facts and steps of jobs, to be evaluated",
             event_pattern=events.EventPattern(
-                source=[names.EVENT_SOURCE], detail_type=list(MONEY_PATH)
+                source=[names.EVENT_SOURCE], detail_type=list(EVALUATED)
             ),
             targets=[
                 targets.SqsQueue(

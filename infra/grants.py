@@ -95,6 +95,8 @@ class Grants:
     def _evaluate_reward(self) -> list[iam.PolicyStatement]:
         return [
             _items(self.tables.core, *_EVALUATION_ON_CORE),
+            # Simulations and migrations walk through a programme's referrals.
+            _query_indexes(self.tables.core, names.INDEX_LIST),
             _items(
                 self.tables.vault,
                 "dynamodb:GetItem",

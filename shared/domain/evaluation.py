@@ -240,29 +240,8 @@ def _grant(
     allowed = case.allowances.apply(rule, occurrence.key, reached, parts, worked.worth_minor)
     if allowed.code:
         code = allowed.code
-    hold = timedelta(days=rule.hold_days)
-    newest = max(
-        moment for moment in (reached.received_at, worked.told_at, case.deal.returned_at) if moment
-    )
-    release_at = reached.received_at + hold
-    held = _held(case)
     entitlements = [
-        Entitlement(
-            rule_id=rule.rule_id,
-            occurrence=occurrence.key,
-            role=rule.beneficiary,
-            holder_id=holder_id,
-            kind=rule.kind,
-            currency=case.terms.currency,
-            amount_minor=part,
-            benefit=worked.benefit,
-            worth_minor=worked.worth_minor,
-            release_at=release_at,
-            raise_release_at=newest + hold,
-            held=held,
-            effective_at=reached.occurred_at,
-            cause=worked.facts,
-        )
+        _entitlement(rule, case, occurrence, worked, holder_id=holder_id, part=part)
         for holder_id, part in allowed.parts
         if part or rule.kind not in FACE_VALUE_KINDS
     ]
@@ -273,16 +252,46 @@ def _grant(
             "amount": format_amount(paid_out, case.terms.currency),
             "currency": case.terms.currency,
         }
-    outcome = CAPPED if code else (HELD if held else GRANTED)
+    held = _held(case)
     return entitlements, TraceLine(
         rule_id=rule.rule_id,
         occurrence=occurrence.key,
-        outcome=outcome,
+        outcome=CAPPED if code else (HELD if held else GRANTED),
         code=code or held or GRANTED,
         figures=figures,
         facts=worked.facts,
-        release_at=release_at,
+        release_at=reached.received_at + timedelta(days=rule.hold_days),
         level=worked.level,
+    )
+
+
+def _entitlement(
+    rule: Rule,
+    case: Case,
+    occurrence: _Occurrence,
+    worked: Worked,
+    *,
+    holder_id: str,
+    part: int,
+) -> Entitlement:
+    reached = occurrence.reached
+    hold = timedelta(days=rule.hold_days)
+    told = (reached.received_at, worked.told_at, case.deal.returned_at)
+    return Entitlement(
+        rule_id=rule.rule_id,
+        occurrence=occurrence.key,
+        role=rule.beneficiary,
+        holder_id=holder_id,
+        kind=rule.kind,
+        currency=case.terms.currency,
+        amount_minor=part,
+        benefit=worked.benefit,
+        worth_minor=worked.worth_minor,
+        release_at=reached.received_at + hold,
+        raise_release_at=max(moment for moment in told if moment) + hold,
+        held=_held(case),
+        effective_at=reached.occurred_at,
+        cause=worked.facts,
     )
 
 

@@ -10,7 +10,13 @@ REWARD_POSTED: Final = "RewardPosted"
 REWARD_MATURED: Final = "RewardMatured"
 
 MONEY_PATH: Final = (DELIVERY_RECEIVED, FACTS_CHANGED)
-"""The two events that reach ``evaluate_reward``."""
+"""The two events that lead to money."""
+
+SIMULATION_REQUESTED: Final = "SimulationRequested"
+MIGRATION_REQUESTED: Final = "MigrationRequested"
+
+EVALUATED: Final = (*MONEY_PATH, SIMULATION_REQUESTED, MIGRATION_REQUESTED)
+"""All that reaches ``evaluate_reward``: beside money, the steps of long jobs."""
 
 SCHEMA_VERSION: Final = 1
 MAX_HOPS: Final = 8

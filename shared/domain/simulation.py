@@ -11,7 +11,7 @@ History is judged as it is known today: a deal that was won and lost again never
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.domain import facts as kinds
 from shared.domain.adjustments import is_adjustment
@@ -22,6 +22,9 @@ from shared.domain.periods import period_key
 from shared.domain.pinning import repin
 from shared.domain.rewards import Reward
 from shared.domain.terms import FACE_VALUE_KINDS, PROSPECTIVE, Terms, Tier
+
+if TYPE_CHECKING:
+    from shared.domain.entitlements import Entitlement
 
 MAX_RATES: Final = 50
 """Rates of one referral that are looked up; what needs more is simulated without them."""
@@ -217,7 +220,7 @@ def _claims(
     keys: Mapping[str, str], runs: Iterable[tuple[Mapping[str, int], Evaluation]]
 ) -> tuple[Claim, ...]:
     """Return a claim for each occurrence, with the amounts of every run."""
-    samples = {}
+    samples: dict[tuple[str, str], Entitlement] = {}
     parts: dict[tuple[str, str], dict[str, dict[int, int]]] = {}
     for positions, evaluation in runs:
         for entitlement in evaluation.entitlements:
@@ -241,4 +244,79 @@ def _claims(
             ),
         )
         for name, sample in samples.items()
+    )
+
+
+# -- between the steps ----------------------------------------------------------------------------
+
+
+def written(found: Found) -> list[Any]:
+    """Return what was found as lists and plain values, for a store."""
+    return [
+        found.referral_id,
+        found.partner_id,
+        [
+            [
+                each.at.isoformat(),
+                each.rule_id,
+                each.occurrence,
+                each.role,
+                each.kind,
+                each.tier_key,
+                each.worth_minor,
+                each.parts,
+            ]
+            for each in found.claims
+        ],
+        [[each.at.isoformat(), each.key, each.addition] for each in found.counted],
+        [paid_written(each) for each in found.paid],
+    ]
+
+
+def read(row: Any) -> Found:  # noqa: ANN401 - as ``written`` wrote it
+    """Return what was found from what ``written`` made of it."""
+    referral_id, partner_id, claims, counted, paid = row
+    return Found(
+        referral_id=referral_id,
+        partner_id=partner_id,
+        claims=tuple(_claim(each) for each in claims),
+        counted=tuple(
+            Counted(at=datetime.fromisoformat(at), key=key, addition=addition)
+            for at, key, addition in counted
+        ),
+        paid=tuple(paid_read(each) for each in paid),
+    )
+
+
+def _claim(row: Any) -> Claim:  # noqa: ANN401 - as ``written`` wrote it
+    at, rule_id, occurrence, role, kind, tier_key, worth_minor, parts = row
+    return Claim(
+        at=datetime.fromisoformat(at),
+        rule_id=rule_id,
+        occurrence=occurrence,
+        role=role,
+        kind=kind,
+        tier_key=tier_key,
+        worth_minor=worth_minor,
+        parts=tuple(
+            (holder_id, tuple((start, amount) for start, amount in variants))
+            for holder_id, variants in parts
+        ),
+    )
+
+
+def paid_written(paid: Paid) -> list[Any]:
+    """Return what was paid as a list of plain values."""
+    return [paid.at.isoformat(), paid.rule_id, paid.role, paid.holder_id, paid.net_minor]
+
+
+def paid_read(row: Any) -> Paid:  # noqa: ANN401 - as ``paid_written`` wrote it
+    """Return what was paid from what ``paid_written`` made of it."""
+    at, rule_id, role, holder_id, net_minor = row
+    return Paid(
+        at=datetime.fromisoformat(at),
+        rule_id=rule_id,
+        role=role,
+        holder_id=holder_id,
+        net_minor=net_minor,
     )

@@ -25,7 +25,12 @@ def test_the_money_path_leads_from_the_bus_to_the_queue(prod: Template) -> None:
 
     assert {
         "source": ["goodword"],
-        "detail-type": ["DeliveryReceived", "FactsChanged"],
+        "detail-type": [
+            "DeliveryReceived",
+            "FactsChanged",
+            "SimulationRequested",
+            "MigrationRequested",
+        ],
     } == properties["EventPattern"]
     assert {"Ref": prod.logical_id("AWS::Events::EventBus", "eventsbus")} == properties[
         "EventBusName"

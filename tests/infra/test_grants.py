@@ -202,7 +202,7 @@ def test_management_reads_the_books_and_writes_the_rest(template: Template) -> N
     [
         ("mature_rewards", {"by_due"}),
         ("manage_program", {"by_list", "by_partner", "by_due", "by_seq", "by_program"}),
-        ("evaluate_reward", set()),
+        ("evaluate_reward", {"by_list"}),
         ("submit_referral", set()),
         ("track_click", set()),
     ],
