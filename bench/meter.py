@@ -3,8 +3,10 @@
 Own arithmetic over the rows and requests, by the documented rules: a consistent read takes one
 unit for each 4 KB begun, an eventually consistent one half of that; a query is rounded up once a
 page. A write takes one unit for each 1 KB begun of the larger of the row before and after it, and
-twice that in a transaction, where a mere check counts like a write. An index that carries the row
-takes units of its own, never doubled. Streams, backups and storage are not counted.
+twice that in a transaction. An index that carries the row takes units of its own, never doubled.
+Two assumptions, both on the dear side and not tried on the service: a mere check in a transaction
+counts like a write, and a refused write like one that took effect. Streams, backups and storage
+are not counted.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
 

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from shared.domain.facts import Fact
     from shared.domain.fulfilments import Fulfilment
     from shared.domain.fx_rates import FxRate
+    from shared.domain.jobs import Chunk, Job
     from shared.domain.leads import Lead
     from shared.domain.links import Link
+    from shared.domain.migration import Item
     from shared.domain.outgoing import Outcome, Outgoing
     from shared.domain.partners import Enrolment, Partner
     from shared.domain.posting import Posting
@@ -375,6 +377,71 @@ class AdjustmentStore(Protocol):
 
     def approve(self, adjustment: Adjustment, event: Event) -> None:
         """Write who approved it, with the event, if it still waits."""
+
+
+class JobStore(Protocol):
+    """Simulations and migrations: their plans, results and reports. No read decides money.
+
+    Every write of a job demands that it is still in the version before.
+    """
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job."""
+
+    def add_job(self, job: Job, event: Event) -> Job:
+        """Store a job with its event; one that this request stored before comes back."""
+
+    def shards(self, job: Job) -> int:
+        """Return how many lists hold the job's referrals."""
+
+    def heads(self, job: Job, *, limit: int) -> tuple[Sequence[str], str]:
+        """Return referrals of the list that is planned, and where it goes on; "" at its end."""
+
+    def plan(
+        self, before: Job, after: Job, chunks: Sequence[Chunk], events: Sequence[Event]
+    ) -> None:
+        """Store chunks with the job and what is announced."""
+
+    def chunk(self, job_id: str, number: int) -> Chunk | None:
+        """Return a chunk."""
+
+    def save_result(
+        self, job_id: str, number: int, run_id: str, text: str, *, now: datetime
+    ) -> None:
+        """Store what a run made of a chunk; nobody reads it before the chunk names the run."""
+
+    def finish_chunk(self, before: Job, after: Job, chunk: Chunk, events: Sequence[Event]) -> None:
+        """Store that a run has worked on a chunk, with the job and what is announced."""
+
+    def results(self, job: Job) -> Iterator[str]:
+        """Yield what came of each chunk, in order."""
+
+    def finish(self, before: Job, after: Job, report: str) -> None:
+        """Store the report, if there is one, with the job."""
+
+    def report(self, job_id: str) -> str:
+        """Return the report; "" if there is none."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return one published version."""
+
+
+class MigrationStore(Protocol):
+    """What a migration writes."""
+
+    def item(self, job_id: str, referral_id: str) -> Item | None:
+        """Return what a migration did to a referral, if it did anything yet."""
+
+    def add_item(self, job: Job, item: Item) -> None:
+        """Store what a migration would do to a referral."""
+
+    def migrate(
+        self, before: Referral, after: Referral, fact: Fact, event: Event, *, job: Job, item: Item
+    ) -> None:
+        """Write head, fact, event and item together, unless somebody wrote since."""
 
 
 class FulfilmentStore(Protocol):

@@ -18,8 +18,15 @@ from shared import names
 from shared.adapters.dynamodb.adjustments import AdjustmentsLedger
 from shared.adapters.dynamodb.client import dynamodb_client
 from shared.adapters.dynamodb.deliveries import Deliveries
-from shared.domain.events import DELIVERY_RECEIVED, FACTS_CHANGED
+from shared.adapters.dynamodb.simulations import Jobs
+from shared.domain.events import (
+    DELIVERY_RECEIVED,
+    FACTS_CHANGED,
+    MIGRATION_REQUESTED,
+    SIMULATION_REQUESTED,
+)
 from shared.domain.facts import SUBMITTED
+from shared.domain.jobs import Step
 from shared.runtime.clock import utc_now
 from shared.runtime.config import required
 from shared.runtime.http import parse_json
@@ -28,7 +35,10 @@ from shared.usecases.adjust import post_adjustment
 from shared.usecases.apply_delivery import apply_delivery
 from shared.usecases.bind_waiting import bind_waiting
 from shared.usecases.effects import Trigger
+from shared.usecases.migrate_referrals import Migration
 from shared.usecases.post_rewards import post_rewards
+from shared.usecases.run_job import JobRun, Worker
+from shared.usecases.run_simulation import Simulation
 from shared.usecases.settle_partner import settle_partner
 
 if TYPE_CHECKING:
@@ -39,14 +49,14 @@ _logger = Logger(service="evaluate_reward")
 
 
 @cache
-def _adapters() -> "tuple[AdjustmentLedger, DeliveryStore]":
+def _adapters() -> "tuple[AdjustmentLedger, DeliveryStore, Jobs]":
     client = dynamodb_client()
     core_table = required(names.ENV_CORE_TABLE)
     ledger = AdjustmentsLedger(
         client, core_table=core_table, books_table=required(names.ENV_BOOKS_TABLE)
     )
     deliveries = Deliveries(client=client, core=core_table, vault=required(names.ENV_VAULT_TABLE))
-    return ledger, deliveries
+    return ledger, deliveries, Jobs(client=client, core=core_table)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -74,6 +84,8 @@ def _handle(message: dict[str, Any]) -> None:
     subject = envelope["aggregate"]["id"]
     if name == DELIVERY_RECEIVED:
         _apply_delivery(subject, trigger)
+    elif name in (SIMULATION_REQUESTED, MIGRATION_REQUESTED):
+        _run_step(name, Step(job_id=subject, **_asked(envelope["data"])), trigger)
     elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "partner":
         _settle_partner(subject, envelope["program_id"], trigger)
     elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "adjustment":
@@ -85,7 +97,7 @@ def _handle(message: dict[str, Any]) -> None:
 
 
 def _apply_delivery(delivery_id: str, trigger: Trigger) -> None:
-    _, deliveries = _adapters()
+    _, deliveries, _ = _adapters()
     applied = apply_delivery(
         deliveries,
         delivery_id,
@@ -106,7 +118,7 @@ def _apply_delivery(delivery_id: str, trigger: Trigger) -> None:
 
 
 def _bind_waiting(referral_id: str, trigger: Trigger) -> None:
-    _, deliveries = _adapters()
+    _, deliveries, _ = _adapters()
     announced = bind_waiting(
         deliveries,
         referral_id,
@@ -120,7 +132,7 @@ def _bind_waiting(referral_id: str, trigger: Trigger) -> None:
 
 
 def _post_rewards(referral_id: str, trigger: Trigger) -> None:
-    ledger, _ = _adapters()
+    ledger, _, _ = _adapters()
     posted = post_rewards(
         ledger, referral_id, trigger=trigger, now=utc_now(), new_id=new_id, pause=_pause
     )
@@ -133,7 +145,7 @@ def _post_rewards(referral_id: str, trigger: Trigger) -> None:
 
 
 def _settle_partner(partner_id: str, program_id: str, trigger: Trigger) -> None:
-    ledger, _ = _adapters()
+    ledger, _, _ = _adapters()
     posted = settle_partner(
         ledger,
         partner_id,
@@ -153,11 +165,28 @@ def _settle_partner(partner_id: str, program_id: str, trigger: Trigger) -> None:
 
 
 def _post_adjustment(adjustment_id: str, trigger: Trigger) -> None:
-    ledger, _ = _adapters()
+    ledger, _, _ = _adapters()
     posted = post_adjustment(
         ledger, adjustment_id, trigger=trigger, now=utc_now(), new_id=new_id, pause=_pause
     )
     _logger.info("adjustment_posted", adjustment_id=adjustment_id, movements=posted.movements)
+
+
+def _asked(data: dict[str, Any]) -> dict[str, Any]:
+    return {"name": data["step"], "number": data["number"]}
+
+
+def _run_step(name: str, step: Step, trigger: Trigger) -> None:
+    ledger, _, jobs = _adapters()
+    now = utc_now()
+    worker: Worker = Simulation(ledger)
+    if name == MIGRATION_REQUESTED:
+        worker = Migration(ledger, jobs, trigger=trigger, now=now, new_id=new_id, pause=_pause)
+    run = JobRun(jobs, worker, trigger=trigger, now=now, new_id=new_id, pause=_pause)
+    done = run.run(step)
+    _logger.info(
+        "step_done", job_id=step.job_id, step=step.name, number=step.number, repeated=not done
+    )
 
 
 def _pause(attempt: int) -> None:

@@ -63,6 +63,21 @@ def definition_body(event: Mapping[str, Any]) -> dict[str, object]:
     return value
 
 
+def definition_in(value: object, path: str) -> dict[str, object]:
+    """Return a definition that is part of a JSON body.
+
+    Raises:
+        TooLargeError: over 128 KB.
+        InvalidFieldsError: no object, or a number that is not whole.
+    """
+    if not isinstance(value, dict):
+        raise invalid(path, "wrong_type", "must be an object")
+    _refuse_decimals(value, path)
+    if len(json.dumps(value).encode()) > MAX_TERMS:
+        raise TooLargeError
+    return value
+
+
 def parse_yaml(raw: bytes) -> Any:  # noqa: ANN401 - any YAML value
     """Read plain YAML: UTF-8, no aliases, no tags, no duplicate keys, bounded depth.
 

@@ -18,6 +18,7 @@ from functions.manage_program import (
     referrals,
     rewards,
     rewards_table,
+    simulations,
     sources,
 )
 from functions.manage_program.calls import Route, Run
@@ -39,6 +40,20 @@ _TABLE: Final[tuple[tuple[str, str, str, Run], ...]] = (
     ("POST", "/programs/<program_id>/fx-rates", access.PROGRAMS, fx_rates.create),
     ("GET", "/programs/<program_id>/fx-rates", access.READ, fx_rates.page),
     ("GET", "/programs/<program_id>/rewards-table", access.READ, rewards_table.show),
+    ("POST", "/programs/<program_id>/simulations", access.PROGRAMS, simulations.simulate),
+    (
+        "GET",
+        "/programs/<program_id>/simulations/<job_id>",
+        access.READ,
+        simulations.show_simulation,
+    ),
+    ("POST", "/programs/<program_id>/migrations", access.PROGRAMS, simulations.migrate),
+    (
+        "GET",
+        "/programs/<program_id>/migrations/<job_id>",
+        access.READ,
+        simulations.show_migration,
+    ),
     ("POST", "/partners", access.PARTNERS, partners.create),
     ("GET", "/partners", access.READ, partners.page),
     ("GET", "/partners/<partner_id>", access.READ, partners.show),

@@ -22,6 +22,7 @@ from shared.adapters.dynamodb.lists import Lists
 from shared.adapters.dynamodb.partners import Partners
 from shared.adapters.dynamodb.programs import Programs
 from shared.adapters.dynamodb.reviews import Reviews
+from shared.adapters.dynamodb.simulations import Jobs
 from shared.adapters.dynamodb.sources import Sources
 from shared.adapters.root_key import root_secret, secrets_client
 from shared.adapters.secrets import KmsSecrets, kms_client
@@ -122,6 +123,11 @@ class Services:
     def answers(self) -> Answers:
         """Return the answered requests."""
         return Answers(client=self.client, core=self.core)
+
+    @property
+    def jobs(self) -> Jobs:
+        """Return the simulations and migrations."""
+        return Jobs(client=self.client, core=self.core)
 
     @property
     def lists(self) -> Lists:

@@ -188,6 +188,9 @@ def difference(
             reward = _blank(entitlement, subject)
         if reward is None:
             continue
+        if reward.terms_version != subject.terms_version:
+            entitlement = _kept(reward, entitlement)
+            reward = replace(reward, terms_version=subject.terms_version)
         change = _change(reward, entitlement, tuple(cause))
         if change is not None:
             changes.append(change)
@@ -228,6 +231,16 @@ def fulfil(reward: Reward, outcome: str) -> Reward:
         message = f"a reward that is {reward.state} cannot become {outcome}"
         raise ConflictError("illegal_fulfilment", message)
     return replace(reward, benefit_state=outcome, sequence=reward.sequence + 1)
+
+
+def _kept(reward: Reward, entitlement: Entitlement | None) -> Entitlement | None:
+    """Leave the dates of what other terms gave, as long as these give the same."""
+    if entitlement and (entitlement.amount_minor, dict(entitlement.benefit)) == (
+        reward.net_minor,
+        dict(reward.benefit),
+    ):
+        return replace(entitlement, keeps_dates=True)
+    return entitlement
 
 
 def _blank(entitlement: Entitlement, subject: Subject) -> Reward:

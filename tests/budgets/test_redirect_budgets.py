@@ -105,7 +105,7 @@ def test_the_largest_click_fits_into_one_write_unit(redirect: Redirect) -> None:
     assert 300 < row_bytes(to_wire(click)) <= 1024
 
 
-def test_the_largest_link_and_the_keys_are_read_for_half_a_unit() -> None:
+def test_a_link_and_the_keys_are_read_for_half_a_unit() -> None:
     """Read without consistency, a row of at most 4 KB takes half a unit."""
     assert row_bytes(to_wire(link_row(a_link()))) <= 4096
     assert row_bytes(to_wire(keyring_row(RING))) <= 4096

@@ -111,9 +111,9 @@ def check_rewards(snapshot: Snapshot) -> None:
 def check_sums(snapshot: Snapshot) -> None:
     added: dict[str, Counter[str]] = defaultdict(Counter)
     for head in snapshot.heads.values():
-        for key, amount in head.counting.items():
-            assert head.partner_id is not None
-            added[head.partner_id][key] += amount
+        for name, amount in head.counting.items():
+            partner_id, _, key = name.partition("/")
+            added[partner_id][key] += amount
     for partner_id in added.keys() | snapshot.standings.keys():
         kept = {key: v for key, v in snapshot.standings.get(partner_id, {}).items() if v}
         assert {key: v for key, v in added[partner_id].items() if v} == kept
@@ -127,7 +127,7 @@ def check_caps(snapshot: Snapshot, limits: Row) -> None:
             if fact.kind != kinds.ALLOWANCE_PINNED:
                 continue
             data = fact.data
-            place = (f"PRG#prg_1", f"CAP#{data['cap']}#{data['period']}")
+            place = ("PRG#prg_1", f"CAP#{data['cap']}#{data['period']}")
             if data["scope"] == PARTNER:
                 place = (f"PTR#{data['holder_id']}", f"CAP#prg_1#{data['cap']}#{data['period']}")
             pinned[place] += int(data["allowed_minor"])
@@ -152,7 +152,8 @@ def check_settled(stored: Stored, snapshot: Snapshot, chooser: random.Random) ->
         chooser.shuffle(mixed)
         evaluation = evaluate(terms, mixed, aggregate.parties)
         assert (frozenset(), ()) == (evaluation.positions, evaluation.allowances)
-        assert evaluation.contributions == head.counting
+        owner = evaluation.introducer
+        assert head.counting == {f"{owner}/{k}": v for k, v in evaluation.contributions.items()}
         due = {row.identity: row for row in evaluation.entitlements}
         posted = {row.identity: row for row in of_referral[referral_id]}
         assert set(due) <= set(posted)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -20,15 +22,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from hypothesis import settings
 
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.transactions import put, transact
 from shared.domain import facts
 from shared.domain.errors import GoodwordError
 from shared.usecases.mature_rewards import mature_rewards
+from tests.builders.faults import Crash, at_call, raiser
 from tests.builders.ledger import CORE, Stored
-from tests.builders.money import DAY, START, STAGES, LADDER, Story
+from tests.builders.money import DAY, LADDER, STAGES, START, Story
 from tests.properties.books_checks import Snapshot, check_always, check_settled
 
 if TYPE_CHECKING:
@@ -91,10 +93,6 @@ def definition(policy: str) -> dict[str, Any]:
     }
 
 
-class CrashError(BaseException):
-    """The process is gone: no ``except Exception`` may swallow it."""
-
-
 REFERRALS = st.integers(0, MOST_REFERRALS - 1)
 HOURS_AGO = st.sampled_from([0, 0, 1, 2, 5, 24, 24 * 20, 24 * 100])
 MONEY = st.sampled_from(["0", "100.00", "333.33", "999.99", "1000.00", "2500.00", "9000.00"])
@@ -132,15 +130,24 @@ class Money(RuleBasedStateMachine):
     def story(self, number: int) -> Story:
         return self.stories[number % len(self.stories)]
 
-    def tell(self, number: int, kind: str, value: str, data: dict[str, Any], ago: int) -> None:
+    def tell(
+        self,
+        number: int,
+        kind: str,
+        value: str,
+        data: dict[str, Any],
+        ago: int,
+        retracts: str | None = None,
+    ) -> None:
         """A fact arrives now, of something that happened some hours ago."""
         story = self.story(number)
         at = self.now - timedelta(hours=ago)
         story.add(kind, value, data, at=at, received_at=self.now)
+        story.facts[-1] = replace(story.facts[-1], retracts=retracts)
         self.stored.tell(story)
 
     @precondition(lambda self: len(self.stories) < MOST_REFERRALS)
-    @rule(partner_id=st.sampled_from(PARTNERS))
+    @rule(partner_id=st.sampled_from((*PARTNERS, "")))
     def submit(self, partner_id: str) -> None:
         number = len(self.stories)
         story = Story(
@@ -214,9 +221,7 @@ class Money(RuleBasedStateMachine):
         target = told[place % len(told)]
         if target.kind in {facts.SUBMITTED, facts.TERMS_PINNED}:
             return
-        story = self.story(number)
-        self.tell(number, facts.FACT_RETRACTED, target.fact_id, {}, 0)
-        object.__setattr__(story.facts[-1], "retracts", target.fact_id)
+        self.tell(number, facts.FACT_RETRACTED, target.fact_id, {}, 0, target.fact_id)
 
     @rule(day=st.sampled_from(["2025-12-01", "2026-01-05", "2026-02-01"]))
     def publish_rate(self, day: str) -> None:
@@ -264,20 +269,14 @@ class Money(RuleBasedStateMachine):
     )
     def crash(self, number: int, what: str, when: str, call: int) -> None:
         """The process dies at some call to the store; what it did stays done."""
-        left = iter(range(call))
-
-        def die(*_call: object) -> None:
-            if next(left, None) is None:
-                raise CrashError
-
-        getattr(self.stored.client, when)["*"] = die
+        getattr(self.stored.client, when)["*"] = at_call(call, raiser(Crash))
         actions: dict[str, Callable[[], None]] = {
             "settle": lambda: self.settle(number),
             "partner": lambda: self.settle_partner(PARTNERS[number % len(PARTNERS)]),
             "mature": self._release,
         }
         try:
-            with suppress(CrashError, GoodwordError):
+            with suppress(Crash, GoodwordError):
                 actions[what]()
         finally:
             getattr(self.stored.client, when).clear()
@@ -303,9 +302,8 @@ class Money(RuleBasedStateMachine):
         check_settled(self.stored, snapshot, self.chooser)
         for partner_id in PARTNERS:
             wins = sum(
-                head.counting.get("count:won:lifetime", 0)
+                head.counting.get(f"{partner_id}/success:won", 0)
                 for head in snapshot.heads.values()
-                if head.partner_id == partner_id
             )
             pairs = [
                 reward.net_minor

@@ -139,6 +139,7 @@ SHAPES: dict[str, SearchStrategy[Data]] = {
         occurrence=OCCURRENCES,
         holder_id=_one(*PARTNERS, "led_1"),
         allowed_minor=st.integers(0, 10_000),
+        cut=st.booleans(),
         number=st.integers(1, 3),
     ),
     kinds.FACT_RETRACTED: _shape(reason=_one("wrong")),

@@ -259,6 +259,11 @@ def job(job_id: str) -> Key:
     return f"JOB#{job_id}", META
 
 
+def job_chunks(job_id: str) -> Key:
+    """Return the partition and the common beginning of a job's chunks."""
+    return f"JOB#{job_id}", "CHUNK#"
+
+
 def job_chunk(job_id: str, number: int) -> Key:
     """Locate the referrals that one step of a job works on."""
     return f"JOB#{job_id}", f"CHUNK#{number:06d}"
