@@ -36,6 +36,8 @@ class Amounts:
     currency: str
     rates: Mapping[tuple[str, str], Decimal]
     needed: dict[tuple[str, str], NeededRate] = field(default_factory=dict)
+    _net_invoices: dict[str, int] | None = None
+    _last_received: dict[str, datetime] | None = None
 
     def minor(self, amount: Amount, subject: str = "") -> int:
         """Return an amount in minor units of the ledger currency.
@@ -108,6 +110,12 @@ class Amounts:
 
     def net_invoices(self) -> dict[str, int]:
         """Return what remains of each invoice after all refunds, by invoice id."""
+        # Every occurrence asks; a referral may have a thousand invoices.
+        if self._net_invoices is None:
+            self._net_invoices = self._refunded_invoices()
+        return self._net_invoices
+
+    def _refunded_invoices(self) -> dict[str, int]:
         paid = {paid.paid_id: paid for paid in self.deal.invoices}
         left = {paid_id: self.gross_invoice(row) for paid_id, row in paid.items()}
         for refund in self.deal.refunds:
@@ -136,11 +144,17 @@ class Amounts:
 
     def last_received(self, *subjects: str) -> datetime | None:
         """Return when we last heard of an amount or refund of any of these subjects."""
+        if self._last_received is None:
+            self._last_received = self._receipts()
+        found = (self._last_received.get(subject) for subject in subjects)
+        return max((moment for moment in found if moment), default=None)
+
+    def _receipts(self) -> dict[str, datetime]:
         told = [self.deal.amount, *(paid.amount for paid in self.deal.invoices)]
         told += [paid.amount for paid in self.deal.renewals]
-        moments = [
-            amount.received_at
-            for amount in (*told, *self.deal.refunds)
-            if amount and amount.subject in subjects
-        ]
-        return max(moments, default=None)
+        newest: dict[str, datetime] = {}
+        for amount in (*told, *self.deal.refunds):
+            if amount:
+                known = newest.get(amount.subject, amount.received_at)
+                newest[amount.subject] = max(known, amount.received_at)
+        return newest

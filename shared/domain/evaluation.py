@@ -7,7 +7,7 @@ not pinned yet comes back as a need; the caller pins it and evaluates again.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain import referrals
@@ -78,9 +78,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Occurrence:
+    """``number`` counts from the introduction on, and ``first`` is when that count began."""
+
     key: str
     reached: Reached
     paid: Paid | None = None
+    number: int = 1
+    first: datetime | None = None
 
 
 def evaluate(terms: Terms, facts: Iterable[Fact], parties: Parties) -> Evaluation:
@@ -193,28 +197,33 @@ def _occurrences(rule: Rule, case: Case, reached: Reached) -> list[_Occurrence]:
         return [_Occurrence(key=ONCE, reached=reached)]
     if not rows:
         raise Refusal(NOT_YET, code)
+    ordered = sorted(rows, key=lambda row: (row.reached.occurred_at, row.reached.fact_id))
+    before = sum(row.reached.occurred_at < case.floor for row in ordered)
+    first = ordered[before].reached.occurred_at if before < len(ordered) else None
     return [
-        _Occurrence(key=f"{prefix}:{row.paid_id}", reached=row.reached, paid=row)
-        for row in sorted(rows, key=lambda row: (row.reached.occurred_at, row.reached.fact_id))
+        _Occurrence(
+            key=f"{prefix}:{row.paid_id}",
+            reached=row.reached,
+            paid=row,
+            number=place - before,
+            first=first,
+        )
+        for place, row in enumerate(ordered, start=1)
     ]
 
 
-def _check_limit(rule: Rule, case: Case, occurrence: _Occurrence) -> None:
-    if occurrence.paid is None:
-        return
-    rows = case.deal.invoices if rule.occurrence == EVERY_INVOICE else case.deal.renewals
-    starts = sorted(
-        (row.reached.occurred_at, row.reached.fact_id)
-        for row in rows
-        if row.reached.occurred_at >= case.floor
-    )
-    own = (occurrence.reached.occurred_at, occurrence.reached.fact_id)
-    number = starts.index(own) + 1
+def _check_limit(rule: Rule, occurrence: _Occurrence) -> None:
+    """Demand that the occurrence is within the rule's times and months.
+
+    Raises:
+        Refusal: when the limit is behind it.
+    """
+    number, first = occurrence.number, occurrence.first
     if rule.limit_times is not None and number > rule.limit_times:
         raise Refusal(DENIED, "limit_reached", number=str(number), limit=str(rule.limit_times))
-    if rule.limit_months is not None:
-        ends_at = months_after(starts[0][0], rule.limit_months)
-        if own[0] >= ends_at:
+    if rule.limit_months is not None and first is not None:
+        ends_at = months_after(first, rule.limit_months)
+        if occurrence.reached.occurred_at >= ends_at:
             raise Refusal(DENIED, "limit_reached", window_end=ends_at.isoformat())
 
 
@@ -226,7 +235,7 @@ def _grant(
 ) -> tuple[list[Entitlement], TraceLine]:
     reached = occurrence.reached
     check_floor(reached, case)
-    _check_limit(rule, case, occurrence)
+    _check_limit(rule, occurrence)
     worked = case.valuation.work_out(
         rule, reached, occurrence.paid, _position(rule, case) if rule.tier else None
     )

@@ -281,7 +281,7 @@ class Valuation:
             return Decimal(1)
         if paid is None and rule.milestone == INVOICE_PAID:
             paid = self._first_invoice()
-        if paid and paid in self.amounts.deal.invoices:
+        if paid and paid.amount and paid.amount.subject == f"invoice:{paid.paid_id}":
             gross = self.amounts.gross_invoice(paid)
             net = self.amounts.net_invoices()[paid.paid_id]
         elif self.amounts.deal.amount:

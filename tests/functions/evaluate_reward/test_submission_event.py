@@ -21,7 +21,7 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Town:
     town.desk.standard(updated({"id": "D-1", "stage": "won"}, {"email": EMAIL}))
     town.pump()
     town.submit()
-    monkeypatch.setattr(module, "_adapters", lambda: (None, town.desk.store))
+    monkeypatch.setattr(module, "_adapters", lambda: (None, town.desk.store, None))
     monkeypatch.setattr(module, "post_rewards", lambda *_args, **_more: POSTED)
     return town
 
