@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from shared.domain import facts
+from shared.domain.bases import Amounts
+from shared.domain.deal import Amount
 from shared.domain.evaluation import Evaluation, evaluate
 from shared.domain.terms_reader import parse_terms
 from tests.builders.money import DAY, START, Story, parties
@@ -425,3 +427,25 @@ def test_the_crm_cannot_change_who_the_partner_is() -> None:
     story = won(partner_tier="silver")
     story.add(facts.FIELD_SET, "t", {"name": "partner_tier", "value": "gold"})
     assert {"once": "condition_not_met"} == codes(judged(story, {"when": group}))
+
+
+def test_work_grows_with_the_facts_and_not_with_their_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def conversions(number: int) -> int:
+        story = won()
+        for place in range(number):
+            refund(invoice(story, place, "100.00"), place, "1.00")
+        seen = []
+        original = Amounts.minor
+
+        def counted(self: Amounts, amount: Amount, subject: str = "") -> int:
+            seen.append(1)
+            return original(self, amount, subject)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Amounts, "minor", counted)
+            judged(story, {**EVERY, "refund": "pro_rata"})
+        return len(seen)
+
+    assert conversions(100) <= 2 * conversions(50) + 10
