@@ -11,7 +11,7 @@ History is judged as it is known today: a deal that was won and lost again never
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from shared.domain import facts as kinds
 from shared.domain.adjustments import is_adjustment
@@ -25,6 +25,8 @@ from shared.domain.terms import FACE_VALUE_KINDS, PROSPECTIVE, Terms, Tier
 
 if TYPE_CHECKING:
     from shared.domain.entitlements import Entitlement
+
+T = TypeVar("T")
 
 MAX_RATES: Final = 50
 """Rates of one referral that are looked up; what needs more is simulated without them."""
@@ -273,50 +275,71 @@ def written(found: Found) -> list[Any]:
     ]
 
 
-def read(row: Any) -> Found:  # noqa: ANN401 - as ``written`` wrote it
-    """Return what was found from what ``written`` made of it."""
-    referral_id, partner_id, claims, counted, paid = row
-    return Found(
-        referral_id=referral_id,
-        partner_id=partner_id,
-        claims=tuple(_claim(each) for each in claims),
-        counted=tuple(
-            Counted(at=datetime.fromisoformat(at), key=key, addition=addition)
-            for at, key, addition in counted
-        ),
-        paid=tuple(paid_read(each) for each in paid),
-    )
+class Reader:
+    """Reads what ``written`` wrote, and keeps every text, time and amount that repeats once.
 
+    A merge holds hundreds of thousands of claims, which differ in little.
+    """
 
-def _claim(row: Any) -> Claim:  # noqa: ANN401 - as ``written`` wrote it
-    at, rule_id, occurrence, role, kind, tier_key, worth_minor, parts = row
-    return Claim(
-        at=datetime.fromisoformat(at),
-        rule_id=rule_id,
-        occurrence=occurrence,
-        role=role,
-        kind=kind,
-        tier_key=tier_key,
-        worth_minor=worth_minor,
-        parts=tuple(
-            (holder_id, tuple((start, amount) for start, amount in variants))
-            for holder_id, variants in parts
-        ),
-    )
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._known: dict[Any, Any] = {}
+        self._times: dict[str, datetime] = {}
+
+    def found(self, row: Any) -> Found:  # noqa: ANN401 - as ``written`` wrote it
+        """Return what was found of a referral."""
+        referral_id, partner_id, claims, counted, paid = row
+        return Found(
+            referral_id=referral_id,
+            partner_id=self._once(partner_id),
+            claims=tuple(self._claim(each) for each in claims),
+            counted=tuple(
+                Counted(at=self._time(at), key=self._once(key), addition=addition)
+                for at, key, addition in counted
+            ),
+            paid=tuple(self.paid(each) for each in paid),
+        )
+
+    def paid(self, row: Any) -> Paid:  # noqa: ANN401 - as ``paid_written`` wrote it
+        """Return what was paid."""
+        at, rule_id, role, holder_id, net_minor = row
+        return Paid(
+            at=self._time(at),
+            rule_id=self._once(rule_id),
+            role=self._once(role),
+            holder_id=self._once(holder_id),
+            net_minor=net_minor,
+        )
+
+    def _claim(self, row: Any) -> Claim:  # noqa: ANN401 - as ``written`` wrote it
+        at, rule_id, occurrence, role, kind, tier_key, worth_minor, parts = row
+        return Claim(
+            at=self._time(at),
+            rule_id=self._once(rule_id),
+            occurrence=self._once(occurrence),
+            role=self._once(role),
+            kind=self._once(kind),
+            tier_key=self._once(tier_key),
+            worth_minor=worth_minor,
+            parts=self._once(
+                tuple(
+                    (holder_id, tuple((start, amount) for start, amount in variants))
+                    for holder_id, variants in parts
+                )
+            ),
+        )
+
+    def _once(self, value: T) -> T:
+        known: T = self._known.setdefault(value, value)
+        return known
+
+    def _time(self, text: str) -> datetime:
+        known = self._times.get(text)
+        if known is None:
+            known = self._times[text] = datetime.fromisoformat(text)
+        return known
 
 
 def paid_written(paid: Paid) -> list[Any]:
     """Return what was paid as a list of plain values."""
     return [paid.at.isoformat(), paid.rule_id, paid.role, paid.holder_id, paid.net_minor]
-
-
-def paid_read(row: Any) -> Paid:  # noqa: ANN401 - as ``paid_written`` wrote it
-    """Return what was paid from what ``paid_written`` made of it."""
-    at, rule_id, role, holder_id, net_minor = row
-    return Paid(
-        at=datetime.fromisoformat(at),
-        rule_id=rule_id,
-        role=role,
-        holder_id=holder_id,
-        net_minor=net_minor,
-    )

@@ -11,11 +11,10 @@ from shared.domain.jobs import Job
 from shared.domain.simulation import (
     Found,
     Paid,
+    Reader,
     collect,
     paid_for,
-    paid_read,
     paid_written,
-    read,
     written,
 )
 from shared.domain.simulation_report import merge
@@ -60,14 +59,15 @@ class Simulation:
 
     def merge(self, job: Job, results: Iterable[str]) -> str:
         """Return the report as JSON."""
+        reader = Reader()
         founds: list[Found] = []
         # A partner is in many chunks, and the rewards for successes count once.
         paid: dict[str, list[Paid]] = {}
         for text in results:
             body = json.loads(text)
-            founds += [read(row) for row in body["found"]]
+            founds += [reader.found(row) for row in body["found"]]
             for partner_id, rows in body["paid"].items():
-                paid[partner_id] = [paid_read(row) for row in rows]
+                paid[partner_id] = [reader.paid(row) for row in rows]
         report = merge(
             _terms(job),
             founds,

@@ -1,0 +1,302 @@
+"""What the management of programmes needs.
+
+``mark`` names the request: a row that carries it was stored by an earlier run of the same request,
+and adding it again answers what is stored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+# Only for the type checker, so that a function loads no more of the domain than it uses.
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from shared.domain.access import ApiKey
+    from shared.domain.adjustments import Adjustment
+    from shared.domain.aggregate import Guard, Standing
+    from shared.domain.books import Movement
+    from shared.domain.events import Event
+    from shared.domain.facts import Fact
+    from shared.domain.fulfilments import Fulfilment
+    from shared.domain.fx_rates import FxRate
+    from shared.domain.jobs import Chunk, Job
+    from shared.domain.links import Link
+    from shared.domain.migration import Item
+    from shared.domain.partners import Enrolment, Partner
+    from shared.domain.programs import Program, PublishedTerms
+    from shared.domain.proposals import Proposal
+    from shared.domain.referrals import Referral
+    from shared.domain.rewards import Reward
+    from shared.domain.sources import Source
+    from shared.domain.verdicts import TraceLine
+
+
+class ProgramStore(Protocol):
+    """Programmes and their published terms."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def add_program(self, program: Program, *, mark: str) -> Program:
+        """Store a new programme; ``program_exists`` if the id is taken."""
+
+    def save_program(self, program: Program, *, changed: Sequence[str]) -> Program:
+        """Write the changed fields, unless somebody wrote since ``program.version``."""
+
+    def publish(self, terms: PublishedTerms, program: Program, *, mark: str) -> None:
+        """Store the next version and make it the newest, unless the programme changed."""
+
+    def published_by_request(self, program_id: str, mark: str) -> PublishedTerms | None:
+        """Return what an earlier run of this request published."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return one published version."""
+
+
+class RateStore(Protocol):
+    """Dated exchange rates."""
+
+    def add_rate(self, rate: FxRate, *, mark: str) -> FxRate:
+        """Store a rate; ``rate_exists`` if the day has one."""
+
+
+class PartnerStore(Protocol):
+    """Partners, enrolments and their personal data."""
+
+    def partner(self, partner_id: str) -> Partner | None:
+        """Return a partner."""
+
+    def add_partner(self, partner: Partner, person: Mapping[str, Any], *, mark: str) -> Partner:
+        """Store a partner with the person behind it."""
+
+    def save_partner(
+        self,
+        partner: Partner,
+        *,
+        before: Partner,
+        changed: Sequence[str],
+        person: Mapping[str, Any],
+    ) -> None:
+        """Write changed fields and personal data, unless somebody wrote first."""
+
+    def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
+        """Return a partner's enrolment."""
+
+    def save_enrolment(self, enrolment: Enrolment, *, before: Enrolment | None) -> None:
+        """Write an enrolment that is still as it was read."""
+
+
+class LinkStore(Protocol):
+    """Links by code."""
+
+    def add_link(self, link: Link, *, mark: str) -> Link:
+        """Store a link; ``code_taken`` if the code is or was somebody's."""
+
+
+class SourceStore(Protocol):
+    """Webhook sources."""
+
+    def add_source(self, source: Source, *, mark: str) -> bool:
+        """Store a source; False if an earlier run of this request did."""
+
+
+class ApiKeyStore(Protocol):
+    """Management keys."""
+
+    def api_key(self, key_id: str) -> ApiKey | None:
+        """Return a key."""
+
+    def add_api_key(self, key: ApiKey, *, mark: str) -> bool:
+        """Store a key; False if an earlier run of this request did."""
+
+    def revoke(self, key_id: str, *, now: datetime) -> None:
+        """Mark a key as revoked, once."""
+
+
+class ReviewStore(Protocol):
+    """Referrals as their reviewers need them."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def has_fact(self, referral_id: str, fact_id: str) -> bool:
+        """Tell whether a fact is stored."""
+
+    def record_review(
+        self, referral: Referral, fact: Fact, event: Event, *, version: int, now: datetime
+    ) -> None:
+        """Write head, fact and event together, unless somebody wrote since ``version``."""
+
+
+class HandStore(Protocol):
+    """Referrals as those who state facts by hand need them. Every read is consistent."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def facts(self, referral_id: str) -> list[Fact]:
+        """Return all facts of a referral."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return one published version."""
+
+    def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
+        """Return a partner's enrolment."""
+
+    def proposal(self, referral_id: str, proposal_id: str) -> Proposal | None:
+        """Return a proposal."""
+
+    def add_proposal(self, proposal: Proposal, *, mark: str) -> Proposal:
+        """Store a proposal."""
+
+    def add_fact(
+        self,
+        before: Referral,
+        after: Referral,
+        fact: Fact,
+        event: Event,
+        *,
+        proposal: Proposal | None,
+        now: datetime,
+    ) -> None:
+        """Write fact and event, unless somebody wrote since; close the open proposal, if any."""
+
+
+class TraceStore(Protocol):
+    """Referrals and the reasons behind their rewards."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def trace(self, referral_id: str) -> Sequence[TraceLine]:
+        """Return the stored trace lines."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return the terms that judge the referral."""
+
+    def facts(self, referral_id: str) -> Sequence[Fact]:
+        """Return all facts of a referral."""
+
+    def rewards(self, referral_id: str) -> Sequence[Reward]:
+        """Return the rewards of a referral, of every beneficiary."""
+
+
+class HistoryStore(Protocol):
+    """A referral, its facts and its movements."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def facts(self, referral_id: str) -> Sequence[Fact]:
+        """Return all facts of a referral."""
+
+    def movements(self, referral_id: str, *, limit: int) -> Sequence[Movement]:
+        """Return the movements of a referral's rewards in all books."""
+
+
+class AdjustmentStore(Protocol):
+    """Adjustments as those who ask for them and approve them need them."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
+        """Return a partner's enrolment."""
+
+    def adjustment(self, adjustment_id: str) -> Adjustment | None:
+        """Return an adjustment."""
+
+    def add_adjustment(self, adjustment: Adjustment, event: Event | None) -> Adjustment:
+        """Store an adjustment with its event; one that this request stored before comes back."""
+
+    def approve(self, adjustment: Adjustment, event: Event) -> None:
+        """Write who approved it, with the event, if it still waits."""
+
+
+class JobStore(Protocol):
+    """Simulations and migrations: their plans, results and reports. No read decides money.
+
+    Every write of a job demands that it is still in the version before.
+    """
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job."""
+
+    def add_job(self, job: Job, event: Event) -> Job:
+        """Store a job with its event; one that this request stored before comes back."""
+
+    def shards(self, job: Job) -> int:
+        """Return how many lists hold the job's referrals."""
+
+    def heads(self, job: Job, *, limit: int) -> tuple[Sequence[str], str]:
+        """Return referrals of the list that is planned, and where it goes on; "" at its end."""
+
+    def plan(
+        self, before: Job, after: Job, chunks: Sequence[Chunk], events: Sequence[Event]
+    ) -> None:
+        """Store chunks with the job and what is announced."""
+
+    def chunk(self, job_id: str, number: int) -> Chunk | None:
+        """Return a chunk."""
+
+    def save_result(
+        self, job_id: str, number: int, run_id: str, text: str, *, now: datetime
+    ) -> None:
+        """Store what a run made of a chunk; nobody reads it before the chunk names the run."""
+
+    def finish_chunk(self, before: Job, after: Job, chunk: Chunk, events: Sequence[Event]) -> None:
+        """Store that a run has worked on a chunk, with the job and what is announced."""
+
+    def results(self, job: Job) -> Iterator[str]:
+        """Yield what came of each chunk, in order."""
+
+    def finish(self, before: Job, after: Job, report: str) -> None:
+        """Store the report, if there is one, with the job."""
+
+    def report(self, job_id: str) -> str:
+        """Return the report; "" if there is none."""
+
+    def program(self, program_id: str) -> Program | None:
+        """Return a programme."""
+
+    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+        """Return one published version."""
+
+
+class MigrationStore(Protocol):
+    """What a migration writes."""
+
+    def item(self, job_id: str, referral_id: str) -> Item | None:
+        """Return what a migration did to a referral, if it did anything yet."""
+
+    def add_item(self, job: Job, item: Item) -> None:
+        """Store what a migration would do to a referral."""
+
+    def migrate(
+        self, before: Referral, after: Referral, fact: Fact, event: Event, *, job: Job, item: Item
+    ) -> None:
+        """Write head, fact, event and item together, unless somebody wrote since."""
+
+
+class FulfilmentStore(Protocol):
+    """Rewards that others fulfil. Every read is consistent."""
+
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def standing(self, partner_id: str, program_id: str) -> Standing | None:
+        """Return a partner's standing, if anything ever counted."""
+
+    def reward(self, guard: Guard, reward_id: str) -> Reward | None:
+        """Return one reward under its guard."""
+
+    def reports(self, guard: Guard, reward_id: str) -> Sequence[Fulfilment]:
+        """Return what was reported on a reward."""
+
+    def report(self, guard: Guard, reward: Reward, report: Fulfilment, event: Event) -> None:
+        """Write reward, report and event, unless somebody wrote to the guard since."""

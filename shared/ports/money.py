@@ -1,0 +1,116 @@
+"""What posting needs: referrals, partners' files, jobs and the books."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+# Only for the type checker, so that a function loads no more of the domain than it uses.
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, datetime
+
+    from shared.domain.adjustments import Adjustment
+    from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
+    from shared.domain.books import Book
+    from shared.domain.caps import NeededAllowance
+    from shared.domain.events import Event
+    from shared.domain.facts import Fact
+    from shared.domain.posting import Posting
+    from shared.domain.referrals import Referral
+    from shared.domain.terms import Terms
+    from shared.domain.verdicts import TraceLine
+
+
+class Ledger(Protocol):
+    """Referrals, partners' files and the books. Every read but ``due`` is consistent.
+
+    Every write demands that its guard, and each book and counter that it moves, is still as it
+    was read.
+    """
+
+    def load(self, referral_id: str) -> Aggregate | None:
+        """Return a referral with its facts, rewards and trace."""
+
+    def load_partner(self, partner_id: str, program_id: str) -> PartnerFile | None:
+        """Return an enrolled partner's standing with the rewards that depend on it."""
+
+    def terms(self, program_id: str, version: int) -> Terms:
+        """Return a published version of a programme's terms."""
+
+    def book(self, holder_id: str, program_id: str) -> Book:
+        """Return a holder's book; one that nothing was posted to yet is empty."""
+
+    def standing(self, partner_id: str, program_id: str) -> Standing:
+        """Return what a partner's referrals add up to."""
+
+    def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
+        """Return (rate, its date): the programme's newest rate not after ``on``."""
+
+    def cap_used(self, program_id: str, need: NeededAllowance) -> tuple[int, int]:
+        """Return (minor units taken, version) of the cap that an allowance is wanted under."""
+
+    def contribute(
+        self,
+        before: Referral,
+        counting: Mapping[str, int],
+        *,
+        standing: Standing,
+        sums: Mapping[str, int],
+        positions: Sequence[Fact],
+        event: Event | None,
+        now: datetime,
+    ) -> None:
+        """Store what the referral adds to its partner's sums, with pinned positions.
+
+        Raises:
+            StaleVersionError: when the referral or the standing is not as it was read.
+        """
+
+    def pin(self, referral: Referral, facts: Sequence[Fact]) -> None:
+        """Store facts that must stay decided.
+
+        Raises:
+            StaleVersionError: when the referral is not as it was read.
+        """
+
+    def pin_allowance(
+        self, referral: Referral, need: NeededAllowance, fact: Fact, *, used: int, version: int
+    ) -> None:
+        """Store an allowance and what is taken of its cap now.
+
+        Raises:
+            StaleVersionError: when the referral or the cap is not as it was read.
+        """
+
+    def post(self, posting: Posting) -> None:
+        """Store one effect, all or nothing.
+
+        Raises:
+            StaleVersionError: when the guard or a book is not as it was read.
+        """
+
+    def explain(
+        self, guard: Guard, lines: Sequence[TraceLine], gone: Sequence[TraceLine] = ()
+    ) -> None:
+        """Store trace lines that explain a guard at this version, and drop those that went.
+
+        Raises:
+            StaleVersionError: when the guard is not as it was read.
+        """
+
+    def due(self, now: datetime, limit: int) -> Iterator[tuple[str, str, str, str]]:
+        """Yield (scope, subject id, programme, reward id) of rewards that seem to be due."""
+
+
+class AdjustmentLedger(Ledger, Protocol):
+    """A ledger that knows what persons gave beside all rules."""
+
+    def adjustment(self, adjustment_id: str) -> Adjustment | None:
+        """Return an adjustment."""
+
+    def post_adjustment(self, posting: Posting, adjustment: Adjustment) -> None:
+        """Store a posting, and the adjustment as posted, all or nothing.
+
+        Raises:
+            StaleVersionError: when it was posted already, or anything is not as it was read.
+        """
