@@ -46,7 +46,7 @@ class Evaluation:
         body = {"detail-type": row["name"], "detail": json.loads(row["envelope"])}
         record = {"messageId": row["event_id"], "body": json.dumps(body)}
         answer = self.module.handler({"Records": [record]}, None)
-        return {"batchItemFailures": []} == answer
+        return bool({"batchItemFailures": []} == answer)
 
     def pump(self, names: tuple[str, ...] = EVALUATED) -> None:
         """Handles events, and what they lead to, until nothing waits."""

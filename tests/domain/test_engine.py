@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.domain import facts
 from shared.domain.bases import Amounts
-from shared.domain.deal import Amount
 from shared.domain.evaluation import Evaluation, evaluate
 from shared.domain.terms_reader import parse_terms
 from tests.builders.money import DAY, START, Story, parties
+
+if TYPE_CHECKING:
+    from shared.domain.deal import Amount
 
 BASE: dict[str, Any] = {
     "id": "rule",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from shared.domain.simulation import Found, collect, paid_for
+from shared.domain.simulation import Found, Reader, collect, paid_for, written
 from shared.domain.simulation_report import Report, merge
 from shared.domain.terms_reader import parse_terms
 from tests.builders.ledger import Stored
@@ -258,3 +261,32 @@ def test_a_deal_refunded_whole_keeps_the_step_of_its_place() -> None:
     report = simulate(stored, kept, *stories)
 
     assert (5_000, 5_000) == (report.simulated_minor, report.paid_minor)
+
+
+@given(
+    name=st.sampled_from(sorted(SAME)),
+    deals=st.lists(st.tuples(st.integers(0, 500_000), st.integers(1, 2)), min_size=1, max_size=6),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_history_in_order_costs_what_it_paid(name: str, deals: list[tuple[int, int]]) -> None:
+    stories = [
+        deal(number, f"{minor // 100}.{minor % 100:02d}", day=number, partner_id=f"ptr_{partner}")
+        for number, (minor, partner) in enumerate(deals)
+    ]
+    stored = history(SAME[name], *stories)
+
+    report = simulate(stored, SAME[name], *stories)
+
+    assert all(line.simulated_minor == line.paid_minor for line in report.cost)
+
+
+def test_what_is_written_is_read_as_it_was() -> None:
+    stories = [deal(1, "1000.00"), deal(2, "10.00", day=1, partner_id="")]
+    stored = history(SAME["two tiers"], *stories)
+    founds = found_in(stored, SAME["two tiers"], *stories)
+    reader = Reader()
+
+    rows = json.loads(json.dumps([written(found) for found in founds]))
+
+    assert founds == [reader.found(row) for row in rows]
+    assert any(found.claims and found.counted and found.paid for found in founds)

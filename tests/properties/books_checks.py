@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,15 @@ from shared.adapters.dynamodb.referrals import fact_from, referral_from
 from shared.adapters.dynamodb.rewards import reward_from
 from shared.domain import books
 from shared.domain import facts as kinds
-from shared.domain.books import Movement
 from shared.domain.evaluation import evaluate
 from shared.domain.rewards import CLAW_BACK, EARN, MATURE, REVERSE, Reward
 from shared.domain.terms import FACE_VALUE_KINDS, PARTNER
 from tests.builders.ledger import BOOKS, CORE, Stored
 
 if TYPE_CHECKING:
+    import random
+
+    from shared.domain.books import Movement
     from shared.domain.facts import Fact
     from shared.domain.referrals import Referral
 

@@ -138,6 +138,22 @@ def test_percent_of_a_deal_is_the_percent_of_what_was_kept(
     assert ({"once": expected} if expected else {}) == found
 
 
+REVENUE = {"by": "revenue", "milestone": "won", "steps": [{"from": "1.00", "percent": "5"}]}
+
+
+@given(AMOUNTS, backs())
+def test_revenue_that_was_refunded_counts_no_more_and_never_below_nothing(
+    deal: Decimal, rows: list[Back]
+) -> None:
+    rule: dict[str, Any] = {"id": "r", "beneficiary": "partner", "milestone": "won"}
+    rule |= {"kind": "cash", "value": {"percent": "1", "of": "deal_amount"}, "tiers": REVENUE}
+    terms = parse_terms({"name": "t", "rules": [rule]}, currency="USD")
+    evaluation = evaluate(terms, story_of(deal, [], rows).facts, parties("ptr_1"))
+    kept = cents(kept_of_deal(deal, rows))
+    counted = {"revenue:won:lifetime": kept} if kept else {}
+    assert counted == dict(evaluation.contributions)
+
+
 @given(AMOUNTS, st.lists(st.integers(1, 9), min_size=1, max_size=5), PERCENTS, HOWS)
 def test_whole_refund_in_any_number_of_parts_leaves_nothing(
     deal: Decimal, weights: list[int], percent: Decimal, how: str

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Data = dict[str, Any]
 
-REVIEWS = ("submitted", "in_review", "action_required", "accepted", "rejected", "withdrawn")
-REVIEWS = (*REVIEWS, "expired", "spam")
+_OPEN = ("submitted", "in_review", "action_required")
+REVIEWS = (*_OPEN, "accepted", "rejected", "withdrawn", "expired", "spam")
 JUNK = (
     "",
     "abc",
@@ -81,7 +81,7 @@ ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
         "cause": _one("trees"),
-        "existing_customer": _one(False, False, True),
+        "existing_customer": st.sampled_from((False, False, True)),
         "lead_grade": _one("A", "B"),
         "region": _one(*TEXTS),
         "partner_tier": _one("gold"),
@@ -190,7 +190,7 @@ def stories(draw: Any, most: int = 14) -> tuple[list[Fact], Parties]:  # noqa: A
         _fact(0, kinds.SUBMITTED, {}, 0, 0),
         _fact(1, kinds.TERMS_PINNED, pinned, 0, 0),
     ]
-    if draw(_one(True, True, True, False)):
+    if draw(st.sampled_from((True, True, True, False))):
         told += _won(draw(GOOD_AMOUNTS), draw(_one("12", 24, "")))
     likely = _one(kinds.INVOICE_PAID, kinds.REFUNDED, kinds.RENEWED, kinds.AMOUNT_SET)
     chosen = draw(st.lists(st.one_of(likely, _one(*SHAPES)), max_size=most))
