@@ -74,7 +74,7 @@ RECEIVE_WEBHOOK = FunctionSpec(
 
 EVALUATE_REWARD = FunctionSpec(
     name="evaluate_reward",
-    memory_mb=512,
+    memory_mb=1024,  # the last step of a simulation holds every claim
     timeout_seconds=60,
     environment=(
         names.ENV_CORE_TABLE,

@@ -185,6 +185,13 @@ class Money(RuleBasedStateMachine):
         self.price(number, amount, "USD", 0)
         self.move(number, "won", 0)
 
+    @rule(number=REFERRALS)
+    def grow_and_come_due(self, number: int) -> None:
+        """A deal is worth more each time it is told; then all its holds end at once."""
+        self.sell(number, "333.33")
+        self.price(number, "999.99", "USD", 0)
+        self.mature(31)
+
     @rule(number=REFERRALS, regained=st.booleans())
     def lose(self, number: int, *, regained: bool) -> None:
         self.move(number, "negotiation", 0)
@@ -263,7 +270,7 @@ class Money(RuleBasedStateMachine):
     def settle_partner(self, partner_id: str) -> None:
         self.stored.settle_partner(partner_id, now=self.now)
 
-    @rule(days=st.sampled_from([0, 6, 31]))
+    @rule(days=st.sampled_from([31, 31, 6, 0]))
     def mature(self, days: int) -> None:
         self.now += days * DAY
         before = {reward.reward_id: reward for reward in Snapshot(self.stored).rewards}
