@@ -21,7 +21,7 @@ from shared.usecases.effects import Posted, Trigger, Writer
 
 TRIES: Final = 5
 MAX_PINS: Final = 200
-"""Facts that one run pins at most: rules times occurrences times caps stay far below."""
+"""Facts that one try pins at most. What is left is pinned by the next try, or the next delivery."""
 
 
 def post_rewards(
@@ -108,6 +108,8 @@ class _Run:
             else:
                 break
             evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
+        else:
+            raise StaleVersionError(aggregate.referral.referral_id)
         return aggregate, evaluation
 
     def _contribute(self, aggregate: Aggregate, evaluation: Evaluation, terms: Terms) -> Aggregate:

@@ -172,7 +172,10 @@ Money
 * Referrals of a paused or closed programme keep earning
   rulings/test_rulings_money.py::test_referrals_keep_earning_when_their_programme_does_not_run
 - Suspended partners: new referrals are flagged, but their rewards are not held; nothing is forfeit
-- Migration to other terms
+* Migration to other terms previews, keeps what is unchanged, and lowers nothing by default
+  functions/manage_program/test_manage_migrations.py::test_preview_tells_each_difference_and_changes_nothing
+  functions/manage_program/test_manage_migrations.py::test_migration_posts_the_difference_that_the_preview_told
+  functions/manage_program/test_manage_migrations.py::test_unchanged_amounts_keep_lots_and_holds
 * The state of a reward is derived from its amounts
   domain/test_rewards.py::test_state_is_derived_from_the_amounts
 * The time zone is frozen with the first terms; periods are half-open in it

@@ -8,8 +8,9 @@ from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.books import movements_of_book
 from shared.adapters.dynamodb.client import get
 from shared.adapters.dynamodb.fx_rates import rate_on
-from shared.domain import books
+from shared.domain import books, facts
 from shared.usecases.mature_rewards import mature_rewards
+from shared.usecases.post_rewards import MAX_PINS
 from tests.builders.ledger import BOOKS, CORE, Stored
 from tests.builders.money import DAY, START, Story
 
@@ -237,6 +238,24 @@ def test_lower_amount_frees_room_and_a_higher_one_takes_it_again_until_it_is_cut
         assert expected == stored.rewards(story)["commission"].net_minor
     key = keys.partner_cap("ptr_1", "prg_1", "life", "lifetime")
     assert 4_000 == taken(stored, key)
+
+
+def test_more_allowances_than_one_try_pins_are_all_pinned() -> None:
+    cap = {"id": "life", "scope": "partner", "per": "lifetime", "limit": "100000.00"}
+    every = {"occurrence": "every_invoice", "value": {"percent": "10", "of": "invoice_net"}}
+    stored = store(every, caps=[cap])
+    story = Story().submitted().reviewed("accepted").stage("won")
+    stored.submit(story)
+    for number in range(MAX_PINS + 5):
+        data = {"invoice_id": f"I-{number}", "amount_net": "100.00", "currency": "USD"}
+        story.add(facts.INVOICE_PAID, f"I-{number}", data)
+        if number % 80 == 0:
+            stored.tell(story)
+    stored.tell(story)
+    stored.settle(story)
+    aggregate = stored.ledger.load(story.referral_id)
+    assert aggregate is not None
+    assert [1_000] * (MAX_PINS + 5) == [reward.net_minor for reward in aggregate.rewards]
 
 
 # -- rates ----------------------------------------------------------------------------------------
