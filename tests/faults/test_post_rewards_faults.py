@@ -5,60 +5,20 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from shared.adapters.dynamodb.books import movements_of_book
 from shared.domain import books
 from shared.domain.errors import GoodwordError, StaleVersionError
 from shared.usecases.mature_rewards import mature_rewards
+from tests.builders.faults import FAULTS, Crash, at_call, raiser
 from tests.builders.ledger import BOOKS, Stored
 from tests.builders.money import DAY, START, Story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Crash(BaseException):
-    """The process is gone: no ``except Exception`` may swallow it."""
-
-
-def _error(code: str, operation: str) -> ClientError:
-    reasons = [{"Code": "TransactionConflict"}] if code == "TransactionCanceledException" else []
-    response: Any = {"Error": {"Code": code, "Message": ""}, "CancellationReasons": reasons}
-    return ClientError(response, operation)
-
-
-FAULTS: dict[str, tuple[str, Callable[[], BaseException]]] = {
-    "crash before": ("before", Crash),
-    "crash after": ("after", Crash),
-    "service error": ("before", lambda: _error("InternalServerError", "x")),
-    "throttled": ("before", lambda: _error("ThrottlingException", "x")),
-    "conflict": ("before", lambda: _error("TransactionCanceledException", "x")),
-    "connect timeout": ("before", lambda: ConnectTimeoutError(endpoint_url="x")),
-    "timeout after success": ("after", lambda: ReadTimeoutError(endpoint_url="x")),
-}
-
-
-def at_call(point: int, act: Callable[[], object]) -> Callable[..., None]:
-    """Return a hook that acts at the ``point``-th call, counted from 0, and then never again."""
-    seen = count()
-
-    def hook(*_call: object) -> None:
-        if next(seen) == point:
-            act()
-
-    return hook
-
-
-def raiser(make: Callable[[], BaseException]) -> Callable[[], None]:
-    def act() -> None:
-        raise make()
-
-    return act
 
 
 def prepared() -> tuple[Stored, Story]:
