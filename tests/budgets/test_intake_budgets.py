@@ -38,7 +38,7 @@ CASES: list[tuple[dict[str, Any], list[str], int]] = [
     ({}, [PROGRAM, RING, TERMS, NOBODY], 12),
     ({"code": "pia-code"}, [PROGRAM, RING, LINK, *PARTNER, TERMS, BY_CODE], 14),
     ({"via": "pia-code"}, [PROGRAM, RING, LINK, *PARTNER, TERMS, BY_CODE], 14),
-    ({"click_id": "CLICK"}, [PROGRAM, RING, RING, *PARTNER, TERMS, TERMS, BY_CLICK], 16),
+    ({"click_id": "CLICK"}, [PROGRAM, RING, RING, *PARTNER, TERMS, BY_CLICK], 16),
     ({"code": "no-such-code"}, [PROGRAM, RING, LINK, TERMS, NOBODY], 12),
     ({"click_id": "forged"}, [PROGRAM, RING, RING, TERMS, NOBODY], 12),
     (
@@ -64,7 +64,18 @@ def test_first_submission(sent: dict[str, Any], calls: list[str], write_units: i
 def test_a_warm_process_reads_the_keys_no_more() -> None:
     usage = used(World(), submission(click_id=click_token()), warm=True)
 
-    assert [PROGRAM, *PARTNER, TERMS, TERMS, BY_CLICK] == usage.labels
+    assert [PROGRAM, *PARTNER, TERMS, BY_CLICK] == usage.labels
+
+
+def test_published_terms_are_read_once_in_an_environment() -> None:
+    world = World()
+    store = world.store
+    world.submit(submission(code="pia-code"), store=store)
+    other = submission("other@lead.test", code="pia-code")
+
+    usage = measured(world.client, lambda: world.submit(other, store=store))
+
+    assert [PROGRAM, LINK, *PARTNER, BY_CODE] == usage.labels
 
 
 def test_a_repeat_stores_its_evidence_and_nothing_else() -> None:
@@ -93,7 +104,6 @@ def test_a_second_lead_by_one_click_takes_one_more_transaction() -> None:
     assert [
         PROGRAM,
         *PARTNER,
-        TERMS,
         TERMS,
         BY_CLICK,
         "get LEAD/CLAIM",

@@ -42,7 +42,10 @@ _TRIES: Final = 3
 
 
 class Intake:
-    """The rows of intake in the core table and the vault. Keyrings are kept for five minutes."""
+    """The rows of intake in the core table and the vault.
+
+    Keyrings are kept for five minutes, published terms for good: they never change.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Intake:
         self._vault = vault
         self._clock = clock
         self._rings: dict[Key, tuple[float, Keyring]] = {}
+        self._terms: dict[tuple[str, int], PublishedTerms] = {}
 
     def program(self, program_id: str) -> Program | None:
         """Read a programme consistently."""
@@ -65,9 +69,14 @@ class Intake:
         return program_from(row) if row else None
 
     def terms(self, program_id: str, version: int) -> PublishedTerms | None:
-        """Read one version of a programme's terms."""
-        row = get(self._client, self._core, keys.terms(program_id, version))
-        return terms_from(row) if row else None
+        """Read one version of a programme's terms, once for each environment."""
+        known = self._terms.get((program_id, version))
+        if known is None:
+            row = get(self._client, self._core, keys.terms(program_id, version))
+            if row is None:
+                return None
+            known = self._terms[program_id, version] = terms_from(row)
+        return known
 
     def link(self, code: str) -> Link | None:
         """Read the link of a code as somebody typed it; None for what can't be a code."""
