@@ -16,7 +16,7 @@ from shared.domain.caps import NeededAllowance
 from shared.domain.errors import NotFoundError, StaleVersionError, invalid
 from shared.domain.events import FACTS_CHANGED, Event
 from shared.domain.facts import MAX_FACTS, Fact
-from shared.domain.jobs import MIGRATION, PLAN, Job, Step
+from shared.domain.jobs import MIGRATION, Job
 from shared.domain.migration import (
     FULL,
     MIGRATED,
@@ -37,7 +37,7 @@ from shared.domain.verdicts import TraceLine
 from shared.ports import JobStore, Ledger, MigrationStore, NewId
 from shared.usecases.effects import Trigger
 from shared.usecases.post_rewards import post_rewards
-from shared.usecases.run_job import step_event
+from shared.usecases.run_job import request_job
 
 TRIES: Final = 5
 CHUNK: Final = 20
@@ -75,25 +75,18 @@ def start_migration(
         "preview": preview,
         "no_decrease": no_decrease,
     }
-    job = Job(
-        job_id=new_id("mig"),
-        program_id=program_id,
-        kind=MIGRATION,
-        settings=settings,
-        requested_by=actor,
-        requested_at=now,
-        updated_at=now,
-        mark=mark,
-    )
-    event = step_event(
-        job,
-        Step(job_id=job.job_id, name=PLAN, number=job.version),
+    return request_job(
+        store,
+        MIGRATION,
+        new_id("mig"),
+        program_id,
+        settings,
+        actor=actor,
         now=now,
         event_id=new_id("evt"),
+        mark=mark,
         correlation_id=correlation_id,
-        causation_id=correlation_id,
     )
-    return store.add_job(job, event)
 
 
 class Migration:

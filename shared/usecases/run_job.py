@@ -190,6 +190,41 @@ class JobRun:
         )
 
 
+def request_job(
+    store: JobStore,
+    kind: str,
+    job_id: str,
+    program_id: str,
+    settings: Mapping[str, object],
+    *,
+    actor: str,
+    now: datetime,
+    event_id: str,
+    mark: str,
+    correlation_id: str,
+) -> Job:
+    """Store a job with the event that asks for its first step, and return the job as stored."""
+    job = Job(
+        job_id=job_id,
+        program_id=program_id,
+        kind=kind,
+        settings=dict(settings),
+        requested_by=actor,
+        requested_at=now,
+        updated_at=now,
+        mark=mark,
+    )
+    event = step_event(
+        job,
+        Step(job_id=job_id, name=PLAN, number=job.version),
+        now=now,
+        event_id=event_id,
+        correlation_id=correlation_id,
+        causation_id=correlation_id,
+    )
+    return store.add_job(job, event)
+
+
 def step_event(
     job: Job,
     step: Step,

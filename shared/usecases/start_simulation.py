@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from shared.domain.errors import FieldError, InvalidFieldsError, NotFoundError, invalid
-from shared.domain.jobs import PLAN, SIMULATION, Job, Step
+from shared.domain.jobs import SIMULATION, Job
 from shared.domain.terms_reader import parse_terms
 from shared.ports import JobStore, NewId
-from shared.usecases.run_job import step_event
+from shared.usecases.run_job import request_job
 
 
 def start_simulation(
@@ -46,25 +46,18 @@ def start_simulation(
         "currency": program.currency,
         "time_zone": program.time_zone,
     }
-    job = Job(
-        job_id=new_id("sim"),
-        program_id=program_id,
-        kind=SIMULATION,
-        settings=settings,
-        requested_by=actor,
-        requested_at=now,
-        updated_at=now,
-        mark=mark,
-    )
-    event = step_event(
-        job,
-        Step(job_id=job.job_id, name=PLAN, number=job.version),
+    return request_job(
+        store,
+        SIMULATION,
+        new_id("sim"),
+        program_id,
+        settings,
+        actor=actor,
         now=now,
         event_id=new_id("evt"),
+        mark=mark,
         correlation_id=correlation_id,
-        causation_id=correlation_id,
     )
-    return store.add_job(job, event)
 
 
 def _inside(error: FieldError) -> FieldError:
