@@ -1,0 +1,384 @@
+"""The whole of Goodword in one process: every writing handler, the streams, the bus, the queue.
+
+Handlers are the deployed ones, loaded as modules of their own, so that nothing they keep in
+memory is shared with other tests. What stands for AWS delivers at least once and in no hurry:
+nothing moves until ``drain`` or a step is called.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import importlib.util
+import json
+import os
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from shared import names
+from shared.domain.events import EVALUATED
+from tests.fakes.memory_bus import MemoryBus
+from tests.fakes.memory_dynamodb import MemoryDynamo
+from tests.harness.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[2]
+CORE, BOOKS, VAULT, CLICKS = "test-core", "test-books", "test-vault", "test-clicks"
+START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+API_URL = "https://api.example.test"
+ROOT_SECRET = "r" * 40
+MAX_ROUNDS = 60
+"""Rounds of stream, queue and clock within which everything must come to rest."""
+
+MAX_RECEIVES = 5
+"""Tries of a queue message before it is in the dead-letter queue, as the template says."""
+
+_ENVIRONMENT = {
+    names.ENV_CORE_TABLE: CORE,
+    names.ENV_BOOKS_TABLE: BOOKS,
+    names.ENV_VAULT_TABLE: VAULT,
+    names.ENV_CLICKS_TABLE: CLICKS,
+    names.ENV_BUS: "test-bus",
+    names.ENV_API_URL: API_URL,
+    names.ENV_SHORT_URL: "https://go.example.test",
+    names.ENV_SECRETS_KEY: "key-1",
+    names.ENV_ADMIN_SECRET: "admin-secret",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
+HANDLERS = (
+    "submit_referral",
+    "receive_webhook",
+    "evaluate_reward",
+    "publish_events",
+    "mature_rewards",
+    "manage_program",
+)
+"""The functions that write through the SDK."""
+
+
+class Dead(BaseException):
+    """The process is gone: no ``except Exception`` may swallow it, and nothing runs after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Everything that lasts, as it was at one moment."""
+
+    tables: dict[str, Any]
+    changes: int
+    published: int
+    consumed: int
+    queue: tuple[Message, ...]
+    dead: tuple[Message, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the evaluation queue."""
+
+    message_id: str
+    body: str
+
+
+@dataclass(slots=True)
+class Cloud:
+    """Tables, streams, bus, queue and clock.
+
+    Messengers that are ``dropped`` lose what they are given. ``answer`` is the last attempt's.
+    """
+
+    store: MemoryDynamo
+    bus: MemoryBus
+    wire: Wire
+    modules: dict[str, ModuleType]
+    now: datetime = START
+    consumed: int = 0
+    queue: list[Message] = field(default_factory=list)
+    dead: list[Message] = field(default_factory=list)
+    taken: int = 0
+    dropped: set[str] = field(default_factory=set)
+    receives: Counter[str] = field(default_factory=Counter)
+    answer: Any = None
+
+    def invoke(self, name: str, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's answer
+        """Run one invocation of a function."""
+        return self.modules[name].handler(event, _Context(name))
+
+    def attempt(self, name: str, event: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+        """Run one invocation that may die; return its answer, or None."""
+        self.answer = None
+        with suppress(Exception, Dead):  # What its sender sees then is no answer.
+            self.answer = self.invoke(name, event)
+        return self.answer
+
+    # -- time and state -------------------------------------------------------------------------
+
+    def later(self, **ahead: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**ahead)
+
+    def save(self) -> Saved:
+        """Remember everything that lasts."""
+        tables = {name: dict(table.rows) for name, table in self.store._tables.items()}
+        return Saved(
+            tables=tables,
+            changes=len(self.store.changes),
+            published=len(self.bus.put),
+            consumed=self.consumed,
+            queue=tuple(self.queue),
+            dead=tuple(self.dead),
+            now=self.now,
+        )
+
+    def restore(self, saved: Saved) -> None:
+        """Go back to what was remembered; nothing of the time between is left."""
+        for name in [*self.store._tables]:
+            rows = saved.tables.get(name)
+            if rows is None:
+                del self.store._tables[name]
+            else:
+                self.store._tables[name].rows = dict(rows)
+        self.store._tokens.clear()
+        del self.store.changes[saved.changes :]
+        self.store.calls.clear()
+        del self.bus.put[saved.published :]
+        self.bus.requests.clear()
+        self.bus.codes.clear()
+        self.consumed = saved.consumed
+        self.taken = saved.published
+        self.queue[:] = saved.queue
+        self.dead[:] = saved.dead
+        self.now = saved.now
+        self.dropped.clear()
+        self.receives.clear()
+        self.wire.begin()
+
+    # -- the messengers -------------------------------------------------------------------------
+
+    def pending_records(self) -> list[dict[str, Any]]:
+        """Return what the core table's stream holds for the publisher, as its filter lets it."""
+        found = []
+        for record in self.store.stream_records(CORE):
+            number = int(record["dynamodb"]["SequenceNumber"])
+            partition = record["dynamodb"]["Keys"][names.PK]["S"]
+            wanted = record["eventName"] == "INSERT" and partition.startswith(names.OUTBOX_PREFIX)
+            if wanted and number > self.consumed:
+                found.append(record)
+        return found
+
+    def run_stream(self) -> bool:
+        """Hand the stream's records to the publisher, once; say whether there were any."""
+        records = self.pending_records()[:100]
+        if not records:
+            return False
+        last = int(records[-1]["dynamodb"]["SequenceNumber"])
+        if "stream" in self.dropped:
+            self.consumed = last
+            return True
+        try:
+            answer = self.invoke("publish_events", {"Records": records})
+        except (Exception, Dead):  # noqa: BLE001 - as Lambda: the batch comes again
+            return True
+        failed = [int(row["itemIdentifier"]) for row in answer["batchItemFailures"]]
+        self.consumed = min(failed) - 1 if failed else last
+        return True
+
+    def run_bus(self) -> bool:
+        """Carry events that the bus took to the queue."""
+        fresh = self.bus.put[self.taken :]
+        self.taken = len(self.bus.put)
+        if "bus" in self.dropped:
+            return bool(fresh)
+        for entry in fresh:
+            if entry["DetailType"] in EVALUATED:
+                self.queue.append(self._message(entry))
+        return bool(fresh)
+
+    def _message(self, entry: dict[str, Any]) -> Message:
+        detail = json.loads(entry["Detail"])
+        body = {"detail-type": entry["DetailType"], "source": entry["Source"], "detail": detail}
+        return Message(message_id=f"msg-{detail['event_id']}", body=json.dumps(body))
+
+    def run_queue(self, batch: int = 10) -> bool:
+        """Hand a batch of messages to the evaluation; the failed ones come again, five times."""
+        records, self.queue[:] = self.queue[:batch], self.queue[batch:]
+        if not records:
+            return False
+        event = {"Records": [sqs_record(message) for message in records]}
+        try:
+            answer = self.invoke("evaluate_reward", event)
+            failed = {row["itemIdentifier"] for row in answer["batchItemFailures"]}
+        except (Exception, Dead):  # noqa: BLE001 - as Lambda: the batch comes again
+            failed = {message.message_id for message in records}
+        for message in records:
+            if message.message_id in failed:
+                self.receives[message.message_id] += 1
+                tried = self.receives[message.message_id]
+                (self.dead if tried >= MAX_RECEIVES else self.queue).append(message)
+        return True
+
+    def run_clock(self) -> None:
+        """Let the schedule fire once; a run that breaks off is followed by the next one."""
+        with suppress(Exception, Dead):
+            self.invoke("mature_rewards", {})
+
+    def drain(self) -> int:
+        """Let messengers and schedule run until all is at rest; return the rounds it took."""
+        for rounds in range(1, MAX_ROUNDS + 1):
+            moved = self.run_stream()
+            moved = self.run_bus() or moved
+            moved = self.run_queue() or moved
+            if not moved:
+                before = len(self.store.changes)
+                self.run_clock()
+                if len(self.store.changes) == before and not self.pending_records():
+                    return rounds
+        raise AssertionError("never came to rest")
+
+    # -- the people and systems around it -------------------------------------------------------
+
+    def manage(self, method: str, path: str, body: object = None, **headers: str) -> dict[str, Any]:
+        """Send a management request and return its answer with the body read."""
+        answer = self.invoke("manage_program", manage_event(method, path, body, **headers))
+        return {**answer, "body": json.loads(answer["body"]) if answer["body"] else None}
+
+    def made(self, path: str, body: object, **headers: str) -> dict[str, Any]:
+        """Send a management POST that must succeed; return what was made."""
+        answer = self.manage("POST", path, body, **headers)
+        assert answer["statusCode"] in {200, 201, 202}, answer
+        made: dict[str, Any] = answer["body"]
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    function_name: str
+    aws_request_id: str = "req-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def sqs_record(message: Message) -> dict[str, Any]:
+    """A queue message as Lambda gets it."""
+    return {
+        "messageId": message.message_id,
+        "body": message.body,
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+
+
+def manage_event(
+    method: str, path: str, body: object = None, principal_key: str = "", **headers: str
+) -> dict[str, Any]:
+    """A management request as the gateway sends it."""
+    path, _, query = path.partition("?")
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent["authorization"] = f"Bearer {principal_key or 'gw_root_' + ROOT_SECRET}"
+    if body is not None:
+        sent["content-type"] = "application/json"
+    return {
+        "version": "2.0",
+        "routeKey": f"{method} /v1/manage/{{proxy+}}",
+        "rawPath": f"/v1/manage{path}",
+        "rawQueryString": query,
+        "queryStringParameters": dict(pair.split("=") for pair in query.split("&") if pair),
+        "headers": sent,
+        "requestContext": {
+            "requestId": "req-1",
+            "http": {"method": method, "path": f"/v1/manage{path}"},
+            "stage": "$default",
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def form_event(program_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A JSON form as the gateway sends it."""
+    return {
+        "version": "2.0",
+        "routeKey": "POST /v1/programs/{program_id}/referrals",
+        "rawPath": f"/v1/programs/{program_id}/referrals",
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json"},
+        "pathParameters": {"program_id": program_id},
+        "requestContext": {"requestId": "req-1", "http": {"method": "POST"}},
+        "body": json.dumps(fields),
+        "isBase64Encoded": False,
+    }
+
+
+def standard_event(
+    source: dict[str, Any], body: object, *, message_id: str, now: datetime
+) -> dict[str, Any]:
+    """A delivery of the generic source, signed and as the gateway sends it."""
+    raw = json.dumps(body).encode()
+    stamp = str(int(now.timestamp()))
+    key = base64.b64decode(source["secret"].removeprefix("whsec_"))
+    signed = f"{message_id}.{stamp}.".encode() + raw
+    mac = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    path = f"/v1/webhooks/{source['id']}"
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "content-type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": stamp,
+            "webhook-signature": f"v1,{mac}",
+        },
+        "pathParameters": {"source_id": source["id"]},
+        "requestContext": {"requestId": "req-1", "http": {"method": "POST", "path": path}},
+        "body": base64.b64encode(raw).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+# -- loading the functions -----------------------------------------------------------------------
+
+
+@contextmanager
+def running_cloud() -> Iterator[Cloud]:
+    """Load every handler over one wire; sleeping takes no time meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _ENVIRONMENT.items():
+            patch.setenv(name, value)
+        clock: list[Callable[[], datetime]] = [lambda: START]
+        store = MemoryDynamo(now=lambda: clock[0]().timestamp())
+        bus = MemoryBus()
+        wire = Wire(store=store, bus=bus, root_secret=ROOT_SECRET)
+        patch.setattr(boto3, "client", wire.session.client)
+        patch.setattr(time, "sleep", lambda _seconds: None)
+        modules = {name: _loaded(name) for name in HANDLERS}
+        cloud = Cloud(store=store, bus=bus, wire=wire, modules=modules)
+        clock[0] = lambda: cloud.now
+        for module in modules.values():
+            patch.setattr(module, "utc_now", lambda: cloud.now)
+        yield cloud
+
+
+def _loaded(name: str) -> ModuleType:
+    path = ROOT / "functions" / name / "handler.py"
+    spec = importlib.util.spec_from_file_location(f"harness_{name}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", name)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,153 @@
+"""What two honest runs may number differently is masked; all the rest of the tables must agree."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from shared import names
+from shared.adapters.dynamodb.books import movements_of_book
+from shared.adapters.dynamodb.ledger import DynamoLedger
+from shared.domain import books
+from shared.domain.evaluation import evaluate
+from shared.domain.rewards import BY_REFERRAL
+from tests.harness.cloud import BOOKS, CORE, Cloud, Saved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ID = re.compile(r"\b([a-z]{3}_|)[0-9a-hjkmnp-tv-z]{26}\b")
+# Chains and versions follow from ids and from how often somebody had to try.
+_FOLLOWING = ("hash", "prev_hash", "head", "version")
+# A request that died is claimed anew, a little later.
+_CLAIMED = ("locked_until", "expires_at_epoch")
+# Which of some equal partitions a row is listed in follows from its id.
+_SHARD = re.compile(r"#\d+$")
+_SHARDED = (names.LIST_PK, names.DUE_PK, names.PROGRAM_PK)
+
+
+def essence(cloud: Cloud, before: Saved) -> list[str]:
+    """Return every row as text, with ids minted since ``before`` numbered by where they stand."""
+    known = set(_ids_in(before))
+    rows: list[tuple[str, dict[str, Any]]] = sorted(
+        (
+            (table, _masked(row))
+            for table, items in cloud.store.dump().items()
+            for row in items
+            if not row[names.PK].startswith(names.OUTBOX_PREFIX)
+        ),
+        key=lambda row: _ID.sub(lambda m: m[0] if m[0] in known else m[1], _text(row)),
+    )
+    # Ids are numbered by the rows that they name first: lists of them are in no stable order.
+    named = [[row.get(names.PK), row.get(names.SK)] for _, row in rows]
+    numbers: dict[str, str] = {}
+    for found in _ID.finditer(_text([named, rows])):
+        if found[0] not in known:
+            numbers.setdefault(found[0], f"{found[1]}new{len(numbers)}")
+    return sorted(_text([table, _renamed(row, numbers)]) for table, row in rows)
+
+
+def amounts(cloud: Cloud) -> list[str]:
+    """Return what everybody holds, without how it came about."""
+    rows = cloud.store.dump()[CORE]
+    books = [
+        _text([row[names.PK], {name: minor for name, minor in row["balances"].items() if minor}])
+        for row in rows
+        if row[names.PK].startswith("BOOK#")
+    ]
+    rewards = [
+        _text([row[names.PK], row["rule_id"], row["occurrence"], row["holder_id"], *_held(row)])
+        for row in rows
+        if row.get(names.SK, "").startswith("REWARD#")
+    ]
+    return sorted(books + [reward for reward in rewards if not reward.endswith("[0, 0]]")])
+
+
+def _held(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    pending = sum(lot["amount_minor"] for lot in row["lots"])
+    return row["benefit_state"], [pending, row["payable_minor"]]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _renamed(value: Any, numbers: Mapping[str, str]) -> Any:  # noqa: ANN401 - any value of a row
+    if isinstance(value, str):
+        return _ID.sub(lambda m: numbers.get(m[0], m[0]), value)
+    if isinstance(value, dict):
+        return {name: _renamed(inner, numbers) for name, inner in value.items()}
+    if isinstance(value, list):
+        renamed = [_renamed(inner, numbers) for inner in value]
+        return sorted(renamed) if all(isinstance(inner, str) for inner in value) else renamed
+    return value
+
+
+def _ids_in(saved: Saved) -> list[str]:
+    return [m[0] for rows in saved.tables.values() for m in _ID.finditer(repr(rows))]
+
+
+def _masked(row: Mapping[str, Any]) -> dict[str, Any]:
+    left_out = {*_FOLLOWING, *(_CLAIMED if row[names.PK].startswith("IDEM#") else ())}
+    kept = {name: value for name, value in row.items() if name not in left_out}
+    for name in _SHARDED:
+        if name in kept:
+            kept[name] = _SHARD.sub("#", str(kept[name]))
+    return kept
+
+
+def broken_money(cloud: Cloud) -> list[str]:
+    """Return which promises about money do not hold; the list is empty when all do."""
+    found: list[str] = []
+    ledger = DynamoLedger(cloud.store, core_table=CORE, books_table=BOOKS)
+    rows = cloud.store.dump()
+    net: dict[str, int] = {}
+    for partition in sorted({row[names.PK] for row in rows.get(BOOKS, [])}):
+        _, holder_id, program_id = partition.split("#")
+        movements = movements_of_book(cloud.store, BOOKS, holder_id, program_id)
+        book = ledger.book(holder_id, program_id)
+        if books.broken_at(movements) is not None:
+            found.append(f"chain of {partition} is broken")
+        if books.fold(movements) != book.balances:
+            found.append(f"balances of {partition} are not the sum of its movements")
+        if sum(book.balances.values()):
+            found.append(f"accounts of {partition} do not sum to zero")
+        for movement in movements:
+            sign = {"earn": 1, "reverse": -1, "claw_back": -1}.get(movement.step, 0)
+            net[movement.reward_id] = net.get(movement.reward_id, 0) + sign * movement.amount_minor
+    referrals = [row["referral_id"] for row in rows[CORE] if _is_head(row)]
+    for referral_id in referrals:
+        found += _unsettled(ledger, referral_id, net)
+    found += [f"unsent event {row['name']}" for row in rows[CORE] if _is_unsent(row)]
+    found += [f"dead letter {message.body[:200]}" for message in cloud.dead]
+    return found
+
+
+def _unsettled(ledger: DynamoLedger, referral_id: str, net: Mapping[str, int]) -> list[str]:
+    """Compare what the terms say of a referral with its rewards, and these with the books."""
+    aggregate = ledger.load(referral_id)
+    assert aggregate is not None
+    head = aggregate.referral
+    terms = ledger.terms(head.program_id, head.terms_version)
+    evaluation = evaluate(terms, aggregate.facts, aggregate.parties)
+    wanted = {e.identity: e.amount_minor for e in evaluation.entitlements if e.amount_minor}
+    held = {
+        (reward.rule_id, reward.occurrence, reward.holder_id): reward.net_minor
+        for reward in aggregate.rewards
+        if reward.net_minor
+    }
+    found = [] if wanted == held else [f"{referral_id} holds {held}, its terms say {wanted}"]
+    return found + [
+        f"{reward.reward_id} is {reward.net_minor}, its movements {net.get(reward.reward_id, 0)}"
+        for reward in aggregate.rewards
+        if reward.scope == BY_REFERRAL and reward.net_minor != net.get(reward.reward_id, 0)
+    ]
+
+
+def _is_head(row: Mapping[str, Any]) -> bool:
+    return bool(row[names.PK].startswith("REF#") and row.get(names.SK) == "META")
+
+
+def _is_unsent(row: Mapping[str, Any]) -> bool:
+    return bool(row[names.PK].startswith(names.OUTBOX_PREFIX) and names.DUE_PK in row)
