@@ -1,0 +1,1 @@
+"""Clicks into counters: each click once, whatever the stream repeats."""
