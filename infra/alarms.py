@@ -1,8 +1,8 @@
-"""Alarms on every queue that only fills when something is wrong."""
+"""Alarms on what only happens when something is wrong."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -11,6 +11,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.catalogue import WATCH_BOOKS
+from shared import names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,32 +21,55 @@ if TYPE_CHECKING:
 
     from infra.settings import Settings
 
+_PERIOD: Final = Duration.minutes(1)
+
 
 class Alarms(Construct):
-    """One alarm per dead-letter queue; mailed if the stage has an address for it."""
+    """On each dead-letter queue and on the books; mailed if the stage has an address for it."""
 
     def __init__(
         self, scope: Construct, *, settings: Settings, dead_letter_queues: Mapping[str, sqs.Queue]
     ) -> None:
         super().__init__(scope, "alarms")
-        topic = self._topic(settings.alarm_email) if settings.alarm_email else None
+        self._topic = self._mailed_to(settings.alarm_email) if settings.alarm_email else None
         for name, queue in dead_letter_queues.items():
-            alarm = cloudwatch.Alarm(
-                self,
+            self._alarm(
                 name,
-                alarm_description=f"{name} of {settings.stack_name} holds failed work",
-                metric=queue.metric_approximate_number_of_messages_visible(
-                    period=Duration.minutes(1), statistic="Maximum"
+                f"{name} of {settings.stack_name} holds failed work",
+                queue.metric_approximate_number_of_messages_visible(
+                    period=_PERIOD, statistic="Maximum"
                 ),
-                threshold=0,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                evaluation_periods=1,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             )
-            if topic:
-                alarm.add_alarm_action(actions.SnsAction(topic))
+        self._alarm(
+            "books_tampered",
+            f"A row of the books of {settings.stack_name} was changed or removed",
+            cloudwatch.Metric(
+                namespace=names.METRICS,
+                metric_name=names.METRIC_BOOKS_TAMPERED,
+                dimensions_map={
+                    names.METRIC_SERVICE: WATCH_BOOKS.name,
+                    names.METRIC_STAGE: settings.stage,
+                },
+                period=_PERIOD,
+                statistic="Sum",
+            ),
+        )
 
-    def _topic(self, email: str) -> sns.Topic:
+    def _alarm(self, name: str, description: str, metric: cloudwatch.IMetric) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_description=description,
+            metric=metric,
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        if self._topic:
+            alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+    def _mailed_to(self, email: str) -> sns.Topic:
         topic = sns.Topic(self, "topic", enforce_ssl=True)
         topic.add_subscription(subscriptions.EmailSubscription(email))
         return topic

@@ -1,8 +1,9 @@
-"""Event flow: core stream -> bus -> queue -> evaluation, and the clock; failures land in queues."""
+"""Event flow: streams, bus, queue -> evaluation, and the clock; failures land in queues."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration, RemovalPolicy
@@ -19,16 +20,49 @@ from shared import names
 from shared.domain.events import EVALUATED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.functions import Function
     from infra.settings import Settings
 
 EVALUATE_BATCH: Final = 10
-EVALUATE_TRIES: Final = 5
 STREAM_BATCH: Final = 100
 STREAM_TRIES: Final = 10
 STREAM_MAX_AGE_SECONDS: Final = 20 * 3_600
 """Below the 24 h that stream records live, so that the failure note can still be followed up."""
 KEPT_FOR: Final = Duration.days(14)
+
+OUTBOX_ROWS: Final[Mapping[str, object]] = {
+    "eventName": ["INSERT"],
+    "dynamodb": {"Keys": {names.PK: {"S": [{"prefix": names.OUTBOX_PREFIX}]}}},
+}
+CHANGED_ROWS: Final[Mapping[str, object]] = {"eventName": ["MODIFY", "REMOVE"]}
+"""What never happens to the books."""
+NEW_ROWS: Final[Mapping[str, object]] = {"eventName": ["INSERT"]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a stream is cut into batches, and where what the function gave up is noted.
+
+    Only with a tumbling window is the function told which shard a batch is of.
+    """
+
+    batch: int = STREAM_BATCH
+    gather_seconds: int = 0
+    window_seconds: int | None = None
+    dead_letters: str = "stream_dlq"
+
+
+AT_ONCE: Final = Pace()
+GATHERED: Final = Pace(
+    # The more clicks of a counter come together, the fewer writes they cost.
+    batch=1_000,
+    gather_seconds=60,
+    # As long as it may be: nothing is kept in it.
+    window_seconds=900,
+    dead_letters="clicks_dlq",
+)
 
 
 class Events(Construct):
@@ -50,7 +84,7 @@ class Events(Construct):
             archive.apply_removal_policy(RemovalPolicy.DESTROY)
         self.dead_letter_queues = {
             name: self._queue(name, retention_period=KEPT_FOR)
-            for name in ("evaluate_dlq", "rule_dlq", "stream_dlq", "schedule_dlq")
+            for name in ("evaluate_dlq", "rule_dlq", "stream_dlq", "clicks_dlq", "schedule_dlq")
         }
         self.evaluate_queue = self._queue(
             "evaluate",
@@ -59,7 +93,7 @@ class Events(Construct):
             visibility_timeout=Duration.seconds(6 * EVALUATE_REWARD.timeout_seconds),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self.dead_letter_queues["evaluate_dlq"],
-                max_receive_count=EVALUATE_TRIES,
+                max_receive_count=names.EVALUATE_TRIES,
             ),
         )
         events.Rule(
@@ -94,12 +128,14 @@ class Events(Construct):
             ),
         )
 
-    def feed_from_stream(self, function: Function, stream_arn: str) -> None:
-        """Hand new outbox rows to the function, in order, from the oldest that is left."""
-        outbox_rows = {
-            "eventName": ["INSERT"],
-            "dynamodb": {"Keys": {names.PK: {"S": [{"prefix": names.OUTBOX_PREFIX}]}}},
-        }
+    def feed_from_stream(
+        self,
+        function: Function,
+        stream_arn: str,
+        pattern: Mapping[str, object],
+        pace: Pace = AT_ONCE,
+    ) -> None:
+        """Hand records of this pattern to the function, in order, from the oldest that is left."""
         mapping = lambda_.CfnEventSourceMapping
         mapping(
             function,
@@ -107,18 +143,21 @@ class Events(Construct):
             function_name=function.function.function_arn,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
-            batch_size=STREAM_BATCH,
-            maximum_batching_window_in_seconds=0,
+            batch_size=pace.batch,
+            maximum_batching_window_in_seconds=pace.gather_seconds,
+            tumbling_window_in_seconds=pace.window_seconds,
+            # One batch of a shard at a time: order is what counters go by.
+            parallelization_factor=1,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=STREAM_TRIES,
             maximum_record_age_in_seconds=STREAM_MAX_AGE_SECONDS,
             function_response_types=["ReportBatchItemFailures"],
             filter_criteria=mapping.FilterCriteriaProperty(
-                filters=[mapping.FilterProperty(pattern=json.dumps(outbox_rows))]
+                filters=[mapping.FilterProperty(pattern=json.dumps(pattern))]
             ),
             destination_config=mapping.DestinationConfigProperty(
                 on_failure=mapping.OnFailureProperty(
-                    destination=self.dead_letter_queues["stream_dlq"].queue_arn
+                    destination=self.dead_letter_queues[pace.dead_letters].queue_arn
                 )
             ),
         )

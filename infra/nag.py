@@ -76,12 +76,17 @@ def accept_known_findings(stack: GoodwordStack) -> None:
             BACKUP_SERVICE,
         )
 
-    core = stack.resolve(tables.core.table_arn)["Fn::GetAtt"][0]
-    _accept(
-        stack.publisher.role,
-        f"AwsSolutions-IAM5[Resource::<{core}.Arn>/stream/*]",
-        STREAMS_ARE_STAMPED,
-    )
+    for reader, table in (
+        (stack.publisher, tables.core),
+        (stack.watcher, tables.books),
+        (stack.counter, tables.clicks),
+    ):
+        name = stack.resolve(table.table_arn)["Fn::GetAtt"][0]
+        _accept(
+            reader.role,
+            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/stream/*]",
+            STREAMS_ARE_STAMPED,
+        )
 
 
 def _accept(scope: IConstruct, finding: str, reason: str) -> None:

@@ -1,0 +1,1 @@
+"""Stream of the books: nothing but new rows may come by."""
