@@ -12,7 +12,8 @@ from shared.domain.deliveries import Reason
 from shared.domain.errors import InvalidFieldsError
 from shared.domain.facts import Fact
 from shared.domain.money import is_currency, parse_amount
-from shared.domain.sources import Source
+from shared.domain.sources import NET, Source
+from shared.domain.whole_deals import end_of, living
 
 STAGE: Final = "stage"
 AMOUNT: Final = "amount"
@@ -40,6 +41,7 @@ _AMOUNTS: Final[Mapping[str, tuple[str, int]]] = {
     facts.REFUNDED: ("amount", 1),
     facts.CHARGED_BACK: ("amount", 1),
 }
+_WHOLE_DEALS: Final = frozenset({facts.DEAL_ENDED, facts.DEAL_RESTORED, facts.DEAL_MERGED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ class Content:
         named: dict[str, datetime] = {}
         said = [(part.deal_id, part.occurred_at) for part in self.keys]
         said += [(part.deal_id, part.occurred_at) for part in self.changes]
+        said += [(deal, part.occurred_at) for part in self.merges() for deal in merged_pair(part)]
         for deal_id, occurred_at in said:
             named[deal_id] = min(named.get(deal_id, occurred_at), occurred_at)
         binding = {key.deal_id for key in self.keys}
@@ -110,8 +113,21 @@ class Content:
         return max(said, key=lambda key: (key.occurred_at, key.digest), default=None)
 
     def changes_of(self, deal_id: str) -> tuple[Change, ...]:
-        """Return what is said about one deal."""
-        return tuple(change for change in self.changes if change.deal_id == deal_id)
+        """Return what is said about one deal, but for the deal that it went into."""
+        return tuple(
+            change
+            for change in self.changes
+            if change.deal_id == deal_id and change.attribute != facts.DEAL_MERGED
+        )
+
+    def merges(self) -> tuple[Change, ...]:
+        """Return what says that one deal went into another, which it names."""
+        return tuple(change for change in self.changes if change.attribute == facts.DEAL_MERGED)
+
+
+def merged_pair(merge: Change) -> tuple[str, str]:
+    """Return the deal that went into another, and that other one."""
+    return merge.deal_id, str(merge.data["merged_into"])
 
 
 def text_of(value: object, limit: int = MAX_TEXT) -> str:
@@ -209,6 +225,8 @@ def _statement(change: Change, source: Source) -> tuple[str, dict[str, Any]] | s
         if problem:
             return problem
         data["currency"] = currency
+    if change.attribute in _WHOLE_DEALS:
+        data["deal_id"] = change.deal_id
     return change.attribute, data
 
 
@@ -248,6 +266,8 @@ def _amount(change: Change, source: Source) -> tuple[str, dict[str, Any]] | str:
     data = {"amount": change.value, "default_currency": source.default_currency}
     if change.currency:
         data["currency"] = change.currency
+    if source.amount_is == NET:
+        data["amount_is"] = NET
     return facts.AMOUNT_SET, data
 
 
@@ -281,13 +301,13 @@ def mirror(known: Sequence[Fact], source_id: str, deal_id: str) -> dict[str, str
     stage = facts.latest(ordered, facts.STAGE_ENTERED)
     amount = facts.latest(ordered, facts.AMOUNT_SET)
     currency = facts.latest(ordered, facts.CURRENCY_SET)
-    shown = {"source_id": source_id, "deal_id": deal_id, "stage": "", "outcome": ""}
-    shown |= {"amount": "", "currency": ""}
+    shown = {"source_id": source_id, "deal_id": living(ordered, deal_id), "stage": ""}
+    shown |= {"outcome": "", "amount": "", "currency": ""}
     if stage:
         shown |= {"stage": stage.data["stage"], "outcome": stage.data["outcome"]}
-    ended = [fact for fact in ordered if fact.kind in (facts.DEAL_ENDED, facts.DEAL_RESTORED)]
-    if ended and ended[-1].kind == facts.DEAL_ENDED:
-        shown["outcome"] = ended[-1].data["how"]
+    end = end_of(ordered)
+    if end:
+        shown["outcome"] = end.data["how"]
     if amount:
         named = amount.data.get("currency") or (currency.data["currency"] if currency else "")
         shown["amount"] = amount.data["amount"]

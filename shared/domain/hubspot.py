@@ -126,25 +126,29 @@ def _referral_key(event: Mapping[str, object], path: str) -> Sequence[_Part]:
 
 
 def _merge(event: Mapping[str, object], path: str) -> Sequence[_Part]:
-    """Return the end of every deal that went into the primary one."""
+    """Return every deal that went into another: the primary one, or a new one."""
     primary = _whole(event.get("primaryObjectId"), _MAX_OBJECT_ID)
     if primary is None:
         return (Reason(path=f"{path}.primaryObjectId", code=deliveries.BAD_EVENT),)
     listed = event.get("mergedObjectIds")
     if not isinstance(listed, Sequence) or isinstance(listed, str) or len(listed) > MAX_MERGED:
         return (Reason(path=f"{path}.mergedObjectIds", code=deliveries.BAD_EVENT),)
-    # A merge can make a new record; its id is where the deal lives on.
+    # A merge can make a new record; the primary one goes into it like all others.
     survivor = _whole(event.get("newObjectId"), _MAX_OBJECT_ID) or primary
-    data = {"how": "merged", "merged_into": str(survivor)}
+    data = {"merged_into": str(survivor)}
     parts: list[_Part] = []
+    gone = {primary: None}
     for place, each in enumerate(listed):
-        loser = _whole(each, _MAX_OBJECT_ID)
-        if loser is None:
+        deal_id = _whole(each, _MAX_OBJECT_ID)
+        if deal_id is None:
             where = f"{path}.mergedObjectIds[{place}]"
             parts.append(Reason(path=where, code=deliveries.BAD_EVENT))
-        elif loser not in (primary, survivor):
-            of_loser = {**event, "objectId": loser}
-            parts.append(_about_deal(of_loser, path, facts.DEAL_ENDED, "merged", data))
+        else:
+            gone[deal_id] = None
+    for deal_id in gone:
+        if deal_id != survivor:
+            of_deal = {**event, "objectId": deal_id}
+            parts.append(_about_deal(of_deal, path, facts.DEAL_MERGED, "merged", data))
     return parts
 
 

@@ -56,7 +56,7 @@ def deal_deleted(_document: Mapping[str, Any], _event_id: str) -> Read:
 
 
 def deal_merged(document: Mapping[str, Any], _event_id: str) -> Read:
-    """Read that the deal went into another, which is kept if it is named."""
+    """Read that the deal went into another, where it lives on; if none is named, it ended."""
     deal = document["deal"]
     fields = deal.get("fields")
     named = (
@@ -65,8 +65,11 @@ def deal_merged(document: Mapping[str, Any], _event_id: str) -> Read:
         fields.get("merged_into") if isinstance(fields, Mapping) else None,
     )
     into = next((text for text in map(deal_changes.deal_id_of, named) if text), "")
-    data = {"how": "merged", **({"merged_into": into} if into else {})}
-    return _one(facts.DEAL_ENDED, "merged", "deal", data)
+    if not into:
+        return _one(facts.DEAL_ENDED, "merged", "deal", {"how": "merged"})
+    if into == deal_changes.deal_id_of(deal["id"]):
+        return _no("merged_into", deliveries.BAD_EVENT)
+    return _one(facts.DEAL_MERGED, "merged", "deal", {"merged_into": into})
 
 
 def invoice_paid(document: Mapping[str, Any], _event_id: str) -> Read:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 # Only for the type checker, so that a function loads no more of the domain than it uses.
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from shared.domain.click_tokens import Keyring
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.domain.facts import Fact
     from shared.domain.referrals import Referral
     from shared.domain.sources import Source
+    from shared.domain.terms import Terms
 
 
 class WebhookSecrets(Protocol):
@@ -59,11 +60,18 @@ class WaitingStore(Protocol):
         """Store the event instead of the delivery's word, or return False if that is gone."""
 
 
-class DeliveryStore(WaitingStore, Protocol):
-    """What applying a delivery reads and writes. Every read is consistent."""
+class ReplayStore(Protocol):
+    """Deliveries, and the way to ask for one again."""
 
     def delivery(self, delivery_id: str) -> Delivery | None:
-        """Return an inbox row."""
+        """Return an inbox row; every read is consistent."""
+
+    def announce(self, event: Event, *, now: datetime) -> None:
+        """Store an outgoing event by itself."""
+
+
+class DeliveryStore(ReplayStore, WaitingStore, Protocol):
+    """What applying a delivery reads and writes. Every read is consistent."""
 
     def body(self, delivery: Delivery) -> bytes | None:
         """Return the raw bytes; None once they have expired."""
@@ -128,5 +136,20 @@ class DeliveryStore(WaitingStore, Protocol):
             StaleVersionError: when the delivery or a binding is not as it was read.
         """
 
-    def announce(self, event: Event, *, now: datetime) -> None:
-        """Store an outgoing event by itself."""
+    def terms(self, program_id: str, version: int) -> Terms:
+        """Return a published version of a programme's terms."""
+
+    def merge_referrals(
+        self,
+        merged: Iterable[tuple[Referral, Fact, Event]],
+        *,
+        rebound: tuple[Binding, Binding] | None,
+        now: datetime,
+    ) -> None:
+        """Write the heads of two referrals of one deal, each with its fact, all or nothing.
+
+        ``rebound`` is a binding as it was read and as it becomes.
+
+        Raises:
+            StaleVersionError: when a referral or the binding is not as it was read.
+        """

@@ -11,24 +11,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from shared.domain import deliveries, facts, hubspot, signatures, standard_webhooks
-from shared.domain.deal_changes import Content, ReferralKey, facts_of, mirror
+from shared.domain.deal_changes import Change, Content, ReferralKey, facts_of, merged_pair
 from shared.domain.deliveries import Awaited, Binding, Delivery, Parse, Reason, is_deal
 from shared.domain.errors import MalformedError, NotFoundError, StaleVersionError
-from shared.domain.events import FACTS_CHANGED, Event
-from shared.domain.facts import Fact
+from shared.domain.events import Event
+from shared.domain.merges import MERGED, is_closed
 from shared.domain.referrals import Referral
 from shared.domain.sources import Source
 from shared.ports import DeliveryStore, NewId
+from shared.usecases.deal_facts import Run, lineage, persist, write
 from shared.usecases.find_referral import Found, evidence_in, find_referral
+from shared.usecases.merge_deals import join, settle
 
-TRIES: Final = 5
 MAX_AT_ONCE: Final = 50
 """Deliveries that one run applies; an event asks for the rest."""
 
-_FACTS_AT_ONCE: Final = 90
 _MAX_RETRIED: Final = 10
 _MAX_RUNS: Final = 2
 
@@ -50,14 +51,8 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    store: DeliveryStore
+class _Run(Run):
     parse: Parse
-    now: datetime
-    new_id: NewId
-    hops: int
-    correlation_id: str
-    causation_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +121,7 @@ def apply_delivery(
         current = next(iter(queue))
         del queue[current]
         runs[current] += 1
-        history.append(_apply_one(run, current))
+        history.append(persist(partial(_attempt, run, current)))
         for other, deal in _others(run, history[-1], runs).items():
             finders.setdefault(deal, current)
             queue.setdefault(other, deal)
@@ -134,37 +129,6 @@ def apply_delivery(
         # Applying it again finds what still waits for its deals.
         store.announce(_received(run, history[0].delivery, unfinished), now=now)
     return _applied(history, delivery_id)
-
-
-def replay_delivery(
-    store: DeliveryStore,
-    delivery_id: str,
-    *,
-    now: datetime,
-    new_id: NewId,
-    correlation_id: str,
-) -> Delivery:
-    """Ask for a delivery to be applied again, say after a stage map was mended.
-
-    Raises:
-        NotFoundError: when there is no such delivery.
-        UnavailableError: when the store does not answer.
-    """
-    delivery = store.delivery(delivery_id)
-    if delivery is None:
-        raise NotFoundError
-    event = deliveries.received_event(
-        delivery_id,
-        event_id=new_id("evt"),
-        source_id=delivery.source_id,
-        program_id=delivery.program_id,
-        version=delivery.version,
-        now=now,
-        hops=0,
-        correlation_id=correlation_id,
-    )
-    store.announce(event, now=now)
-    return delivery
 
 
 def _others(run: _Run, outcome: _Outcome, runs: Mapping[str, int]) -> dict[str, str]:
@@ -198,15 +162,6 @@ def _applied(history: Sequence[_Outcome], delivery_id: str) -> Applied:
     )
 
 
-def _apply_one(run: _Run, delivery_id: str) -> _Outcome:
-    for _ in range(TRIES - 1):
-        try:
-            return _attempt(run, delivery_id)
-        except StaleVersionError:
-            continue
-    return _attempt(run, delivery_id)
-
-
 def _attempt(run: _Run, delivery_id: str) -> _Outcome:
     delivery = run.store.delivery(delivery_id)
     source = run.store.source(delivery.source_id) if delivery else None
@@ -217,7 +172,7 @@ def _attempt(run: _Run, delivery_id: str) -> _Outcome:
         return _without_body(run, delivery)
     content = _content(run, delivery, body)
     job = _Job(source=source, delivery=delivery, content=content)
-    deals = {deal_id: _apply_deal(run, job, deal_id) for deal_id in content.deals()}
+    deals = _apply_deals(run, job)
     reasons = [*content.reasons, *(reason for deal in deals.values() for reason in deal.reasons)]
     state = deliveries.APPLIED if deals else deliveries.IGNORED
     after = replace(
@@ -279,13 +234,45 @@ def _content(run: _Run, delivery: Delivery, body: bytes) -> Content:
     )
 
 
+def _apply_deals(run: _Run, job: _Job) -> dict[str, _Deal]:
+    """Join the deals that were merged, and then write what is said of each."""
+    joined, waiting = _join(run, job, job.content.merges())
+    deals = {deal_id: _apply_deal(run, job, deal_id) for deal_id in job.content.deals()}
+    if waiting:
+        # Of the deals that had no referral at first, this delivery itself may name some.
+        late, _ = _join(run, job, waiting)
+        joined += late
+        unbound = [deal_id for deal_id, deal in deals.items() if not deal.referral_id]
+        deals |= {deal_id: _apply_deal(run, job, deal_id) for deal_id in unbound}
+    for deal_id, new_facts, reasons in joined:
+        deal = deals[deal_id]
+        deals[deal_id] = replace(
+            deal, new_facts=deal.new_facts + new_facts, reasons=(*deal.reasons, *reasons)
+        )
+    return deals
+
+
+def _join(
+    run: _Run, job: _Job, merges: Sequence[Change]
+) -> tuple[list[tuple[str, int, tuple[Reason, ...]]], list[Change]]:
+    """Join what can be, one deal leading to the next; return that and what waits for a binding."""
+    source_id = job.source.source_id
+    named = {deal_id: None for merge in merges for deal_id in merged_pair(merge)}
+    bound = {deal_id for deal_id in named if run.store.binding(source_id, deal_id)}
+    done = []
+    waiting = list(merges)
+    while ready := [merge for merge in waiting if bound & {*merged_pair(merge)}]:
+        waiting = [merge for merge in waiting if merge not in ready]
+        for merge in ready:
+            joined = join(run, job.source, merge, job.delivery.received_at)
+            if joined:
+                done.append((merge.deal_id, joined.new_facts, joined.reasons))
+                bound |= {*merged_pair(merge)}
+    return done, waiting
+
+
 def _apply_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
-    for _ in range(TRIES - 1):
-        try:
-            return _attempt_deal(run, job, deal_id)
-        except StaleVersionError:
-            continue
-    return _attempt_deal(run, job, deal_id)
+    return persist(lambda: _attempt_deal(run, job, deal_id))
 
 
 def _attempt_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
@@ -298,23 +285,42 @@ def _attempt_deal(run: _Run, job: _Job, deal_id: str) -> _Deal:
             reason = Reason(path=key.path if key else "", code=found.reason)
             missing = bool(key) and found.reason != deliveries.REFERRAL_HAS_OTHER_DEAL
             return _Deal(referral_id=None, reasons=(reason,), missing=missing)
-        new = Binding(
-            source_id=source.source_id,
-            deal_id=deal_id,
-            referral_id=found.referral.referral_id,
-            evidence=found.evidence,
-            evidence_digest=key.digest,
-            bound_at=run.now,
-        )
-        return _append(run, job, found.referral, new, bind=True)
-    head = run.store.referral(binding.referral_id)
-    if head is None:
-        raise NotFoundError
+        head = lineage(run.store, found.referral)[-1]
+        return _append(run, job, head, _bound(run, job, key, found.referral, found), bind=True)
+    line = lineage(run.store, run.store.referral(binding.referral_id))
+    if key is None or _agrees(run, source, key, binding, line):
+        return _append(run, job, line[-1], binding, bind=False)
+    return _contested(run, job, key, binding, line[-1])
+
+
+def _contested(run: _Run, job: _Job, key: ReferralKey, binding: Binding, head: Referral) -> _Deal:
+    """Write the facts of a deal of which another referral is named than the one that has it.
+
+    A binding that only follows from a merge gives way to what names a referral, and so does a
+    referral that was refused; then the deal has two claims, which are settled. All else is for a
+    person: to refuse one of the two, and to have the delivery applied again.
+    """
+    found = _candidate(run, job.source, key, binding.deal_id)
+    rival = found.referral
+    weak = binding.evidence == MERGED or is_closed(head)
+    if rival and weak and not is_closed(rival):
+        rebound = (binding, _bound(run, job, key, rival, found))
+        settle(run, head, rival, deal=(binding.source_id, binding.deal_id), rebound=rebound)
+        return _attempt_deal(run, job, binding.deal_id)
     done = _append(run, job, head, binding, bind=False)
-    if key and not _agrees(run, source, key, binding, head):
-        other = Reason(path=key.path, code=deliveries.DEAL_BOUND_TO_OTHER_REFERRAL)
-        return replace(done, reasons=(*done.reasons, other))
-    return done
+    other = Reason(path=key.path, code=deliveries.DEAL_BOUND_TO_OTHER_REFERRAL)
+    return replace(done, reasons=(*done.reasons, other))
+
+
+def _bound(run: _Run, job: _Job, key: ReferralKey, referral: Referral, found: Found) -> Binding:
+    return Binding(
+        source_id=job.source.source_id,
+        deal_id=key.deal_id,
+        referral_id=referral.referral_id,
+        evidence=found.evidence,
+        evidence_digest=key.digest,
+        bound_at=run.now,
+    )
 
 
 def _candidate(run: _Run, source: Source, key: ReferralKey | None, deal_id: str) -> Found:
@@ -327,17 +333,23 @@ def _candidate(run: _Run, source: Source, key: ReferralKey | None, deal_id: str)
     return found
 
 
-def _agrees(run: _Run, source: Source, key: ReferralKey, binding: Binding, head: Referral) -> bool:
-    """Tell whether a key names the referral that the deal is bound to."""
-    if key.digest == binding.evidence_digest or (key.code and key.code == head.link_code):
+def _agrees(
+    run: _Run, source: Source, key: ReferralKey, binding: Binding, line: Sequence[Referral]
+) -> bool:
+    """Tell whether a key names the referral that the deal is bound to, or one of its line."""
+    if key.digest == binding.evidence_digest:
         return True
-    found = find_referral(run.store, key, source.program_id)
-    return found.referral is not None and found.referral.referral_id == head.referral_id
+    if key.code and any(key.code == head.link_code for head in line):
+        return True
+    named = find_referral(run.store, key, source.program_id).referral
+    if named is None:
+        return False
+    return lineage(run.store, named)[-1].referral_id == line[-1].referral_id
 
 
 def _append(run: _Run, job: _Job, head: Referral, binding: Binding, *, bind: bool) -> _Deal:
     """Write the facts of one deal that are not there yet, and the binding if it is new."""
-    known = list(run.store.facts(head.referral_id))
+    known = run.store.facts(head.referral_id)
     known_ids = {fact.fact_id for fact in known}
     changes = job.content.changes_of(binding.deal_id)
     made, reasons = facts_of(changes, job.source, job.delivery.received_at)
@@ -346,40 +358,9 @@ def _append(run: _Run, job: _Job, head: Referral, binding: Binding, *, bind: boo
         paths = [change.path for change, fact in made if fact.fact_id in new]
         reasons += [Reason(path=path, code=deliveries.TOO_MANY_FACTS) for path in paths]
         new = {}
-    missing = list(new.values())
-    chunks = [
-        missing[start : start + _FACTS_AT_ONCE] for start in range(0, len(missing), _FACTS_AT_ONCE)
-    ]
-    for chunk in chunks or ([[]] if bind else []):
-        known += chunk
-        head = replace(head, version=head.version + 1)
-        if is_deal(binding.deal_id):
-            head = _mirrored(head, binding, known)
-        event = _changed(run, job.delivery, head, chunk) if chunk else None
-        run.store.append_facts(head, chunk, event, binding=binding if bind else None, now=run.now)
-        bind = False
-    return _Deal(referral_id=head.referral_id, reasons=tuple(reasons), new_facts=len(missing))
-
-
-def _mirrored(head: Referral, binding: Binding, known: list[Fact]) -> Referral:
-    shown = mirror(known, binding.source_id, binding.deal_id)
-    return replace(head, source_id=binding.source_id, deal_id=binding.deal_id, deal=shown)
-
-
-def _changed(run: _Run, delivery: Delivery, head: Referral, new: list[Fact]) -> Event:
-    return Event(
-        event_id=run.new_id("evt"),
-        name=FACTS_CHANGED,
-        occurred_at=run.now,
-        program_id=delivery.program_id,
-        aggregate_type="referral",
-        aggregate_id=head.referral_id,
-        aggregate_version=head.version,
-        correlation_id=run.correlation_id,
-        causation_id=run.causation_id,
-        hops=run.hops + 1,
-        data={"referral_id": head.referral_id, "kinds": sorted({fact.kind for fact in new})},
-    )
+    deal = (binding.source_id, binding.deal_id)
+    write(run, head, known, list(new.values()), deal=deal, binding=binding if bind else None)
+    return _Deal(referral_id=head.referral_id, reasons=tuple(reasons), new_facts=len(new))
 
 
 def _received(run: _Run, near: Delivery, delivery_id: str) -> Event:

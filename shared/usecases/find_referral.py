@@ -101,6 +101,9 @@ def _checked(
     store: DeliveryStore, referral_id: str | None, evidence: str, program_id: str
 ) -> Found:
     referral = store.referral(referral_id) if referral_id else None
+    while referral and referral.taken_over_by:
+        # Whoever names it means its lead, and that is another referral's now.
+        referral = store.referral(referral.taken_over_by)
     if referral is None or referral.program_id != program_id:
         return Found(reason=deliveries.REFERRAL_NOT_FOUND)
     return Found(referral=referral, evidence=evidence)

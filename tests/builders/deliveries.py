@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.dynamodb import keys
-from shared.adapters.dynamodb.deliveries import Deliveries
 from shared.adapters.dynamodb.keyring_rows import keyring_row
+from shared.adapters.dynamodb.merges import AppliedDeliveries
 from shared.adapters.dynamodb.referrals import referral_row
 from shared.adapters.dynamodb.sources import source_row
 from shared.adapters.dynamodb.transactions import put, transact
@@ -185,7 +185,7 @@ class Desk:
         self, *sources: Source, referrals: int = 2, client: MemoryDynamo | None = None
     ) -> None:
         self.client = client or MemoryDynamo()
-        self.store = Deliveries(client=self.client, core=CORE, vault=VAULT)
+        self.store = AppliedDeliveries(client=self.client, core=CORE, vault=VAULT)
         self.secrets = PlainSecrets()
         self.now = NOW
         self._counter = itertools.count(1)

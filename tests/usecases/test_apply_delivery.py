@@ -17,8 +17,8 @@ from shared.adapters.dynamodb.referrals import referral_row
 from shared.domain import facts
 from shared.domain.errors import NotFoundError, StaleVersionError
 from shared.domain.stages import Stage, StageMap
-from shared.usecases import apply_delivery as module
-from shared.usecases.apply_delivery import replay_delivery
+from shared.usecases.deal_facts import TRIES
+from shared.usecases.replay_delivery import replay_delivery
 from tests.builders.deliveries import (
     CORE,
     NOW,
@@ -952,4 +952,4 @@ def test_others_that_keep_writing_first_are_reported() -> None:
 
     with pytest.raises(StaleVersionError):
         desk.apply(delivery_id)
-    assert next(version) > 10 + module.TRIES
+    assert next(version) > 10 + TRIES

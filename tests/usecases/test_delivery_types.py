@@ -91,22 +91,22 @@ TYPES: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         {"name": "subscription", "value": "cancelled"},
     ),
     (event("meeting.held"), "milestone_reached", {"milestone": "meeting_held"}),
-    (event("deal.deleted"), "deal_ended", {"how": "deleted"}),
-    (event("deal.merged"), "deal_ended", {"how": "merged"}),
+    (event("deal.deleted"), "deal_ended", {"how": "deleted", "deal_id": "D-1"}),
+    (event("deal.merged"), "deal_ended", {"how": "merged", "deal_id": "D-1"}),
     (
         event("deal.merged", deal={"id": "D-1", "fields": {"merged_into": "D-9"}}),
-        "deal_ended",
-        {"how": "merged", "merged_into": "D-9"},
+        "deal_merged",
+        {"deal_id": "D-1", "merged_into": "D-9"},
     ),
     (
         event("deal.merged", deal={"id": "D-1", "merged_into": "D-9"}),
-        "deal_ended",
-        {"how": "merged", "merged_into": "D-9"},
+        "deal_merged",
+        {"deal_id": "D-1", "merged_into": "D-9"},
     ),
     (
         event("deal.merged", merged_into="D-9"),
-        "deal_ended",
-        {"how": "merged", "merged_into": "D-9"},
+        "deal_merged",
+        {"deal_id": "D-1", "merged_into": "D-9"},
     ),
 ]
 
@@ -334,6 +334,7 @@ def test_every_order_with_repeats_gives_the_same_facts() -> None:
         ),
         (event("deal.deleted", deal=None), "deal", "bad_event"),
         (event("deal.merged", deal={}), "deal.id", "bad_event"),
+        (event("deal.merged", merged_into="D-1"), "merged_into", "bad_event"),
         (event("meeting.held", deal=None), "deal", "bad_event"),
         (event("meeting.held", deal="D-1"), "deal", "bad_event"),
         (event("meeting.held", deal={"id": 5}), "deal.id", "bad_event"),
@@ -462,19 +463,19 @@ MERGE: dict[str, Any] = {"primaryObjectId": 9, "mergedObjectIds": [7, 9]}
 @pytest.mark.parametrize(
     ("sent", "kind", "data"),
     [
-        (about("deal.deletion"), "deal_ended", {"how": "deleted"}),
-        (about("object.deletion", **NEWER), "deal_ended", {"how": "deleted"}),
-        (about("deal.restore"), "deal_restored", {}),
-        (about("object.restore", **NEWER), "deal_restored", {}),
+        (about("deal.deletion"), "deal_ended", {"how": "deleted", "deal_id": "7"}),
+        (about("object.deletion", **NEWER), "deal_ended", {"how": "deleted", "deal_id": "7"}),
+        (about("deal.restore"), "deal_restored", {"deal_id": "7"}),
+        (about("object.restore", **NEWER), "deal_restored", {"deal_id": "7"}),
         (
             about("deal.merge", deal=9, **MERGE),
-            "deal_ended",
-            {"how": "merged", "merged_into": "9"},
+            "deal_merged",
+            {"deal_id": "7", "merged_into": "9"},
         ),
         (
-            about("object.merge", deal=9, **NEWER, **MERGE, newObjectId=11),
-            "deal_ended",
-            {"how": "merged", "merged_into": "11"},
+            about("object.merge", deal=9, **NEWER, **MERGE),
+            "deal_merged",
+            {"deal_id": "7", "merged_into": "9"},
         ),
         (change("plan", "pro"), "field_set", {"name": "plan", "value": "pro"}),
         (change("contract_months", "12"), "field_set", {"name": "contract_months", "value": 12}),
@@ -493,20 +494,6 @@ def test_every_event_of_a_hubspot_deal_becomes_its_fact(
     assert (again.state, again.new_facts) == ("applied", 0)
     (row,) = fact_rows(desk)
     assert (kind, data) == (row["kind"], row["data"])
-
-
-def test_a_merge_ends_the_losers_and_leaves_the_winner() -> None:
-    desk = Desk(referrals=3)
-    desk.apply(
-        desk.hubspot(
-            *(change("goodword_referral", f"ref_{n}", deal=n + 6) for n in (1, 2, 3)),
-        )
-    )
-
-    desk.apply(desk.hubspot(about("deal.merge", primaryObjectId=9, mergedObjectIds=[7, 8, 8])))
-
-    ends = [[row["kind"] for row in fact_rows(desk, f"ref_{n}")] for n in (1, 2, 3)]
-    assert [["deal_ended"], ["deal_ended"], []] == ends
 
 
 @pytest.mark.parametrize(

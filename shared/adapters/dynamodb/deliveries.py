@@ -110,6 +110,16 @@ def parked(
     return tuple(delivery_from(row) for row in page.rows), page.after
 
 
+def binding_row(binding: Binding) -> Item:
+    """Return the row that says which referral a deal was bound to."""
+    return {
+        "referral_id": binding.referral_id,
+        "evidence": binding.evidence,
+        "evidence_digest": binding.evidence_digest,
+        "bound_at": binding.bound_at.isoformat(),
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliveries(Waits):
     """Deliveries in the core table, their raw bytes in the vault."""
@@ -262,13 +272,7 @@ class Deliveries(Waits):
 
     def _bind(self, binding: Binding, referral: Referral) -> list[Operation]:
         key = keys.deal_binding(binding.source_id, binding.deal_id)
-        row: Item = {
-            "referral_id": binding.referral_id,
-            "evidence": binding.evidence,
-            "evidence_digest": binding.evidence_digest,
-            "bound_at": binding.bound_at.isoformat(),
-        }
-        operations = [put_new(self.core, key, row)]
+        operations = [put_new(self.core, key, binding_row(binding))]
         if referral.link_code and is_deal(binding.deal_id):
             marker = keys.open_referral(referral.link_code, referral.referral_id)
             operations.append(delete(self.core, marker))
