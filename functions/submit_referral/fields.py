@@ -35,6 +35,9 @@ KNOWN: Final = frozenset(
         "consent",
     }
 )
+SEVERAL: Final = frozenset({"code", "click_id"})
+"""Known fields of which one form may send several: who introduces together, or clicked twice."""
+
 TRAP: Final = "_gotcha"
 NEXT: Final = "_next"
 
@@ -62,8 +65,9 @@ def read_fields(raw: bytes, content_type: str) -> Fields:
     """Return the fields of a JSON object or a urlencoded form.
 
     Names that start with ``_`` are controls and never stored. Other unknown names become
-    metadata, within bounds. In a urlencoded form the last of several equal names counts, and the
-    values of an unknown name are joined by commas, so that no ticked box is lost.
+    metadata, within bounds. In a urlencoded form the last of several equal names counts, but all
+    of ``SEVERAL`` do, and the values of an unknown name are joined by commas, so that no ticked
+    box is lost.
 
     Raises:
         UnsupportedMediaError: for any other content type.
@@ -100,7 +104,9 @@ def _from_form(raw: bytes) -> dict[str, Any]:
         raise MalformedError from error
     result: dict[str, Any] = {}
     for name, value in pairs:
-        if name == TRAP or not _is_extra(name):
+        if name in SEVERAL:
+            result[name] = [*result.get(name, ()), value]
+        elif name == TRAP or not _is_extra(name):
             result[name] = result.get(name, "") + value if name == TRAP else value
         else:
             result[name] = f"{result[name]}, {value}" if name in result else value

@@ -19,6 +19,9 @@ from shared.domain.leads import Lead, Submission
 
 _MAX_EMAIL: Final = 254
 _MAX_EMPLOYEES: Final = 1_000_000_000
+MAX_SEVERAL: Final = 8
+"""As many as can share a referral."""
+
 _YES: Final = frozenset({"1", "true", "on", "yes", "y"})
 _NO: Final = frozenset({"", "0", "false", "off", "no", "n"})
 
@@ -31,6 +34,7 @@ _MESSAGES: Final = {
     "bad_characters": ("bad_characters", "holds control characters"),
     "bad_email": ("bad_email", "is not an e-mail address"),
     "out_of_range": ("out_of_range", f"must be from 0 to {_MAX_EMPLOYEES}"),
+    "too_many": ("too_many", f"at most {MAX_SEVERAL} of them"),
     "not_a_choice": ("wrong_type", "must be true or false"),
 }
 """Kind of the schema's complaint -> our code and sentence. Its own text may quote the value."""
@@ -82,6 +86,19 @@ def _yes_or_no(value: object) -> object:
     raise PydanticCustomError("not_a_choice", "not a choice")
 
 
+def _several(value: object) -> object:
+    # One or many, each filled in.
+    values = value if isinstance(value, list) else [value]
+    filled = [each for each in values if each not in ("", None)]
+    if len(filled) > MAX_SEVERAL:
+        raise PydanticCustomError("too_many", "too many")
+    return tuple(filled)
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))
+
+
 _Name = Annotated[
     str,
     StringConstraints(strict=True, strip_whitespace=True, max_length=200),
@@ -113,6 +130,8 @@ _Email = Annotated[
     AfterValidator(_email),
     BeforeValidator(_filled),
 ]
+_Codes = Annotated[tuple[_Short, ...], AfterValidator(_distinct), BeforeValidator(_several)]
+_Tokens = Annotated[tuple[_Long, ...], AfterValidator(_distinct), BeforeValidator(_several)]
 _YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 
@@ -130,9 +149,9 @@ class Form(BaseModel):
     country: _Short = ""
     employees: Annotated[_Short, BeforeValidator(_count)] = ""
     message: _Text = ""
-    code: _Short = ""
+    code: _Codes = ()
     via: _Short = ""
-    click_id: _Long = ""
+    click_id: _Tokens = ()
     consent: _YesOrNo = False
 
 
@@ -162,16 +181,18 @@ def read_submission(fields: Fields) -> Submission:
     )
     return Submission(
         lead=lead,
-        code=form.code,
+        codes=form.code,
         via=form.via,
-        click_id=form.click_id,
+        click_ids=form.click_id,
         trapped=fields.trapped,
     )
 
 
 def _field_errors(error: ValidationError) -> list[FieldError]:
-    errors = []
+    errors: dict[str, FieldError] = {}
     for complaint in error.errors(include_url=False, include_context=False, include_input=False):
         code, message = _MESSAGES.get(complaint["type"], ("invalid", "is not valid"))
-        errors.append(FieldError(path=str(complaint["loc"][0]), code=code, message=message))
-    return errors
+        path = str(complaint["loc"][0])
+        # Of several values each may be wrong; one complaint for the field is enough.
+        errors.setdefault(path, FieldError(path=path, code=code, message=message))
+    return list(errors.values())

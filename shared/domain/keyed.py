@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 _EMAIL_LABEL: Final = "email-lookup"
+_DOMAIN_LABEL: Final = "domain-lookup"
 _RECEIPT_LABEL: Final = "receipt"
 _LOOKUP_SYMBOLS: Final = 32
 _MAC_BYTES: Final = 16
@@ -38,8 +39,19 @@ def email_hmac(secret: bytes, normalised_email: str) -> str:
 
     ``normalised_email`` comes from ``leads.normalise_email``.
     """
-    key = derive(secret, _EMAIL_LABEL)
-    mac = hmac.new(key, normalised_email.encode(), hashlib.sha256)
+    return _look_up(secret, _EMAIL_LABEL, normalised_email)
+
+
+def domain_hmac(secret: bytes, domain: str) -> str:
+    """Return the 32 hexadecimal digits that find equal domains of addresses.
+
+    ``domain`` comes from ``leads.normalise_email`` or ``leads.normalise_domain``.
+    """
+    return _look_up(secret, _DOMAIN_LABEL, domain)
+
+
+def _look_up(secret: bytes, label: str, text: str) -> str:
+    mac = hmac.new(derive(secret, label), text.encode(), hashlib.sha256)
     return mac.hexdigest()[:_LOOKUP_SYMBOLS]
 
 

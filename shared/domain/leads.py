@@ -33,15 +33,15 @@ class Lead:
 class Submission:
     """One form as it arrived, checked in shape.
 
-    ``code`` was typed by a person, ``via`` is the code that a short link left on the page,
-    ``click_id`` the signed click token. ``trapped`` says that the field which people can't see
-    was filled.
+    ``codes`` were typed by a person, ``via`` is the code that a short link left on the page,
+    ``click_ids`` are signed click tokens; both in the order in which they were sent. ``trapped``
+    says that the field which people can't see was filled.
     """
 
     lead: Lead
-    code: str = ""
+    codes: tuple[str, ...] = ()
     via: str = ""
-    click_id: str = ""
+    click_ids: tuple[str, ...] = ()
     trapped: bool = False
 
 
@@ -62,6 +62,12 @@ def normalise_email(address: str) -> str:
     return f"{base}@{domain}"
 
 
+def normalise_domain(domain: str) -> str:
+    """Return the form of a domain that normalised addresses end in."""
+    text = unicodedata.normalize("NFKC", domain).strip().lower()
+    return _ascii_domain(text.rstrip("."))
+
+
 def _ascii_domain(domain: str) -> str:
     try:
         return domain.encode("idna").decode("ascii").lower()
@@ -78,9 +84,9 @@ def digest(program_id: str, submission: Submission) -> str:
     """
     fields = {
         **asdict(submission.lead),
-        "code": submission.code,
+        "code": _one_or_list(submission.codes),
         "via": submission.via,
-        "click_id": submission.click_id,
+        "click_id": _one_or_list(submission.click_ids),
     }
     kept = {name: value for name, value in fields.items() if value}
     canonical = json.dumps(
@@ -90,3 +96,7 @@ def digest(program_id: str, submission: Submission) -> str:
         ensure_ascii=False,
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _one_or_list(values: tuple[str, ...]) -> object:
+    return values[0] if len(values) == 1 else values

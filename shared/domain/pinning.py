@@ -58,10 +58,15 @@ def pin(
     enrolment: Enrolment | None,
     campaign: str = "",
     touched_at: datetime | None = None,
+    existing_customer: bool = False,
     now: datetime,
 ) -> Pinned:
-    """Return what a submission of this lead by this partner pins at this moment."""
+    """Return what a submission of this lead by this partner pins at this moment.
+
+    Whether the lead was a customer already is our own knowledge, never what a form says.
+    """
     attributes = _attributes(lead, partner, enrolment, campaign=campaign)
+    attributes["existing_customer"] = existing_customer
     if touched_at:
         attributes["days_since_touch"] = max((now - touched_at).days, 0)
     grade = _grade(terms, attributes)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.domain.attribution import Attribution
+    from shared.domain.claims import Claim, NewReferral, Succession
     from shared.domain.click_tokens import Keyring
-    from shared.domain.events import Event
     from shared.domain.facts import Fact
-    from shared.domain.leads import Lead
     from shared.domain.links import Link
     from shared.domain.partners import Enrolment, Partner
-    from shared.domain.programs import Program, PublishedTerms
+    from shared.domain.programs import Program
     from shared.domain.referrals import Referral
+    from shared.domain.terms import Terms
 
 
 class ReceiptSecrets(Protocol):
@@ -33,7 +33,7 @@ class IntakeStore(ReceiptSecrets, Protocol):
     def program(self, program_id: str) -> Program | None:
         """Return a programme."""
 
-    def terms(self, program_id: str, version: int) -> PublishedTerms | None:
+    def terms(self, program: Program, version: int) -> Terms | None:
         """Return one published version."""
 
     def link(self, code: str) -> Link | None:
@@ -48,20 +48,21 @@ class IntakeStore(ReceiptSecrets, Protocol):
     def click_keyring(self) -> Keyring | None:
         """Return the keys that sign click tokens; None before any programme."""
 
-    def add_referral(
-        self,
-        referral: Referral,
-        *,
-        facts: Sequence[Fact],
-        lead: Lead,
-        digest: str,
-        claim: str | None,
-        event: Event | None,
-    ) -> str:
-        """Store all of it or nothing; return the id of the referral that holds the claim.
+    def is_customer(self, program_id: str, customer_ids: Sequence[str]) -> bool:
+        """Tell whether any of the entries is on the programme's list of customers."""
 
-        That is another referral's id if somebody claimed the lead first; nothing is stored then.
-        Without ``claim`` no lead is claimed and the own id comes back.
+    def referral(self, referral_id: str) -> Referral | None:
+        """Return the head of a referral."""
+
+    def facts(self, referral_id: str) -> list[Fact]:
+        """Return all facts of a referral."""
+
+    def add_referral(self, new: NewReferral, succession: Succession | None = None) -> Claim:
+        """Store all of it or nothing; return who holds the lead then.
+
+        That is another referral if somebody claimed the lead first, and nothing is stored. With
+        ``succession`` the lead passes from the referral that it names, if both are still as they
+        were read. What claims no lead comes back as its own holder.
         """
 
     def add_repeat(self, referral_id: str, found: Attribution, *, now: datetime) -> None:

@@ -1,12 +1,20 @@
-"""Take a form in: attribute it, claim the lead, and store the referral with its first facts."""
+"""Take a form in: attribute it, claim the lead, and store the referral with its first facts.
+
+The terms decide three times. The programme's newest version says in which order evidence is asked
+and how partners share; the version that each partner accepted, how old a click may be; and the
+version that the winner accepted is pinned and prices the referral.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from shared.domain import attribution, events, facts, referrals
-from shared.domain.attribution import Attribution, Evidence, Refusal
+from shared.domain import attribution, claims, customers, events, facts, referrals
+from shared.domain.attribution import Attribution, Credit, Evidence, Refusal
+from shared.domain.case import LEAD_REWARDED
+from shared.domain.claims import NewReferral
+from shared.domain.entitlements import MAX_SHARES
 from shared.domain.errors import ConflictError, NotFoundError, UnavailableError
 from shared.domain.events import Event
 from shared.domain.facts import Fact
@@ -15,12 +23,12 @@ from shared.domain.leads import Submission, digest, normalise_email
 from shared.domain.pinning import Pinned, fields_used, pin
 from shared.domain.programs import Program
 from shared.domain.referrals import Referral
-from shared.domain.terms import Terms
-from shared.domain.terms_reader import parse_terms
+from shared.domain.terms import CLICK, CODE, UNDIVIDED, AttributionPolicy, Terms
 from shared.ports import IntakeStore, NewId
+from shared.usecases.take_over_lead import SOURCE, Heir, Passing, passing
 
 _TAKES_REFERRALS: Final = frozenset({"pilot", "active", "paused"})
-_SOURCE: Final = "form"
+_TRIES: Final = 5
 
 CREATED: Final = "created"
 REPEATED: Final = "repeated"
@@ -65,8 +73,9 @@ def submit_referral(
 ) -> Received:
     """Store a submission and answer it; one lead has one referral per programme.
 
-    A repeat of a known lead gets the same referral and an answer of the same shape. A trapped
-    submission is kept in quarantine and looks like any other to the sender.
+    A repeat of a known lead gets the same referral and an answer of the same shape, and so does a
+    form by which the lead passes to another partner. A trapped submission is kept in quarantine
+    and looks like any other to the sender.
 
     Raises:
         ConflictError: ``program_has_no_terms`` when nothing was published yet.
@@ -79,126 +88,190 @@ def submit_referral(
     if secret is None:
         # The keyring is made before the first programme, so this is an outage.
         raise UnavailableError
-    lead_hmac = email_hmac(secret, normalise_email(submission.lead.email))
-    found = _attribute(store, program, submission, now)
-    pinned = _pin(store, program, submission, found, now)
-    referral = _referral(
-        program, found, submission, lead_hmac, verdict=pinned.verdict, now=now, new_id=new_id
+    form = _Form(
+        store=store,
+        program=program,
+        submission=submission,
+        secret=secret,
+        now=now,
+        new_id=new_id,
+        correlation_id=correlation_id,
     )
-    claimed_by = store.add_referral(
-        referral,
-        facts=_first_facts(referral, found, pinned, now),
-        lead=submission.lead,
-        digest=digest(program.program_id, submission),
-        claim=None if submission.trapped else lead_hmac,
-        event=None if submission.trapped else _event(referral, now, new_id, correlation_id),
-    )
-    if claimed_by != referral.referral_id:
-        store.add_repeat(claimed_by, found, now=now)
-    return _received(claimed_by, referral, program, submission, secret=secret, now=now)
+    found = _attribute(form)
+    pinned = _pin(form, found)
+    new = _new_referral(form, found, pinned)
+    referral_id = _claim(form, new, found, pinned)
+    return _received(form, new.referral, referral_id)
 
 
-def _attribute(
-    store: IntakeStore, program: Program, submission: Submission, now: datetime
-) -> Attribution:
-    if submission.trapped:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """One form on its way in."""
+
+    store: IntakeStore
+    program: Program
+    submission: Submission
+    secret: bytes
+    now: datetime
+    new_id: NewId
+    correlation_id: str
+
+    def terms(self, version: int) -> Terms:
+        found = self.store.terms(self.program, version)
+        if found is None:
+            message = "the programme has not published any terms yet"
+            raise ConflictError("program_has_no_terms", message)
+        return found
+
+
+def _attribute(form: _Form) -> Attribution:
+    if form.submission.trapped:
         return attribution.nobody(attribution.SPAM)
+    policy = form.terms(form.program.terms_version).attribution
+    proved: dict[str, Credit] = {}
     reasons = []
-    for candidate in _candidates(store, program, submission, now):
-        if isinstance(candidate, Refusal):
-            reasons.append(candidate.reason)
+    for candidate in _candidates(form, policy):
+        if isinstance(candidate, Evidence) and candidate.partner_id in proved:
             continue
-        judged = _credit(store, program, candidate, now)
-        if isinstance(judged, Attribution):
-            return judged
-        reasons.append(judged.reason)
-    return attribution.nobody(*reasons)
+        judged = _credit(form, candidate) if isinstance(candidate, Evidence) else candidate
+        if isinstance(judged, Refusal):
+            reasons.append(judged.reason)
+            continue
+        proved[judged.partner.partner_id] = judged
+        if policy.split == UNDIVIDED or len(proved) == MAX_SHARES:
+            break
+    if not proved:
+        return attribution.nobody(*reasons)
+    return attribution.credited(tuple(proved.values()), policy)
 
 
-def _candidates(
-    store: IntakeStore, program: Program, submission: Submission, now: datetime
-) -> Iterator[Evidence | Refusal]:
-    # In the order of evidence, and lazily: the next is only read if the one before fails.
-    program_id = program.program_id
-    if submission.code:
-        link = store.link(submission.code)
-        yield attribution.from_code(attribution.TYPED_CODE, link, program_id=program_id, now=now)
-    if submission.click_id:
-        keyring = store.click_keyring()
-        yield attribution.from_click(submission.click_id, keyring, program_id=program_id, now=now)
-    elif submission.via:
-        link = store.link(submission.via)
-        yield attribution.from_code(attribution.PAGE_CODE, link, program_id=program_id, now=now)
+def _candidates(form: _Form, policy: AttributionPolicy) -> Iterator[Evidence | Refusal]:
+    # In the order of the terms, and lazily: nothing is read that a winner before it outdoes.
+    for listed in dict.fromkeys(policy.order):
+        if listed == CODE:
+            for code in attribution.in_turn(form.submission.codes, policy):
+                yield _from_code(form, attribution.TYPED_CODE, code)
+        elif listed == CLICK and form.submission.click_ids:
+            yield from attribution.by_time(_clicks(form), policy)
+        elif listed == CLICK and form.submission.via:
+            yield _from_code(form, attribution.PAGE_CODE, form.submission.via)
 
 
-def _credit(
-    store: IntakeStore, program: Program, evidence: Evidence, now: datetime
-) -> Attribution | Refusal:
-    partner = store.partner(evidence.partner_id)
-    enrolment = store.enrolment(evidence.partner_id, program.program_id)
+def _from_code(form: _Form, kind: str, code: str) -> Evidence | Refusal:
+    link = form.store.link(code)
+    return attribution.from_code(kind, link, program_id=form.program.program_id, now=form.now)
+
+
+def _clicks(form: _Form) -> Iterator[Evidence | Refusal]:
+    keyring = form.store.click_keyring()
+    for token in form.submission.click_ids:
+        yield attribution.from_click(
+            token, keyring, program_id=form.program.program_id, now=form.now
+        )
+
+
+def _credit(form: _Form, evidence: Evidence) -> Credit | Refusal:
+    partner = form.store.partner(evidence.partner_id)
+    enrolment = form.store.enrolment(evidence.partner_id, form.program.program_id)
     reason = attribution.refusal_of(evidence, partner, enrolment)
     if reason or partner is None or enrolment is None:
         return Refusal(reason=reason)
     if evidence.touched_at:
-        days = _terms(store, program, enrolment.terms_version).attribution_days
-        if attribution.is_outside_window(evidence, days, now):
+        days = form.terms(enrolment.terms_version).attribution_days
+        if attribution.is_outside_window(evidence, days, form.now):
             return Refusal(reason="click_expired")
-    return Attribution(
-        outcome=evidence.kind, partner=partner, enrolment=enrolment, evidence=evidence
-    )
+    return Credit(partner=partner, enrolment=enrolment, evidence=evidence)
 
 
-def _terms(store: IntakeStore, program: Program, version: int) -> Terms:
-    published = store.terms(program.program_id, version)
-    if published is None:
-        message = "the programme has not published any terms yet"
-        raise ConflictError("program_has_no_terms", message)
-    return parse_terms(published.definition, currency=program.currency, time_zone=program.time_zone)
+def _version(form: _Form, found: Attribution) -> int:
+    winner = found.winner
+    return winner.enrolment.terms_version if winner else form.program.terms_version
 
 
-def _pin(
-    store: IntakeStore,
-    program: Program,
-    submission: Submission,
-    found: Attribution,
-    now: datetime,
-) -> Pinned:
+def _pin(form: _Form, found: Attribution) -> Pinned:
     """Copy what the rules will read, so that later edits never re-price this referral."""
-    version = found.enrolment.terms_version if found.enrolment else program.terms_version
-    terms = _terms(store, program, version)
+    terms = form.terms(_version(form, found))
     campaign = ""
     if found.link_code and "link_campaign" in fields_used(terms):
-        link = store.link(found.link_code)
+        link = form.store.link(found.link_code)
         campaign = link.campaign if link else ""
+    winner = found.winner
     return pin(
         terms,
-        submission.lead,
-        partner=found.partner,
-        enrolment=found.enrolment,
+        form.submission.lead,
+        partner=winner.partner if winner else None,
+        enrolment=winner.enrolment if winner else None,
         campaign=campaign,
         touched_at=found.touch_at,
-        now=now,
+        existing_customer=_is_customer(form),
+        now=form.now,
     )
 
 
-def _referral(
-    program: Program,
-    found: Attribution,
-    submission: Submission,
-    lead_hmac: str,
-    *,
-    verdict: str,
-    now: datetime,
-    new_id: NewId,
-) -> Referral:
+def _is_customer(form: _Form) -> bool:
+    # Quarantine earns nothing until a person has looked, so nothing is looked up for it.
+    if form.submission.trapped or not form.program.customers_listed:
+        return False
+    entries = customers.entries_of(form.secret, form.submission.lead.email)
+    return form.store.is_customer(form.program.program_id, entries)
+
+
+def _claim(form: _Form, new: NewReferral, found: Attribution, pinned: Pinned) -> str:
+    """Store the referral, unless the lead belongs to another; return whose it is.
+
+    Raises:
+        UnavailableError: when the store does not answer, or the lead keeps changing hands.
+    """
+    own_id = new.referral.referral_id
+    heir = Heir(referral=new.referral, found=found, correlation_id=form.correlation_id)
+    holder = form.store.add_referral(new)
+    for _ in range(_TRIES):
+        if holder.referral_id == own_id:
+            return own_id
+        passed = passing(form.store, form.program, holder, heir, now=form.now, new_id=form.new_id)
+        if passed is None:
+            form.store.add_repeat(holder.referral_id, found, now=form.now)
+            return holder.referral_id
+        again = replace(new, facts=_facts_of_heir(new, found, pinned, passed))
+        holder = form.store.add_referral(again, passed.succession)
+    raise UnavailableError("the lead keeps changing hands")
+
+
+def _facts_of_heir(
+    new: NewReferral, found: Attribution, pinned: Pinned, passed: Passing
+) -> tuple[Fact, ...]:
+    if passed.is_rewarded:
+        attributes = {**pinned.attributes, LEAD_REWARDED: True}
+        pinned = replace(pinned, attributes=attributes)
+    earlier_id = passed.succession.before.referral_id
+    return _first_facts(new.referral, found, pinned, earlier_id=earlier_id)
+
+
+def _new_referral(form: _Form, found: Attribution, pinned: Pinned) -> NewReferral:
+    trapped = form.submission.trapped
+    lead_hmac = email_hmac(form.secret, normalise_email(form.submission.lead.email))
+    referral = _referral(form, found, lead_hmac, verdict=pinned.verdict)
+    terms = form.terms(referral.terms_version)
+    return NewReferral(
+        referral=referral,
+        facts=_first_facts(referral, found, pinned),
+        lead=form.submission.lead,
+        digest=digest(form.program.program_id, form.submission),
+        protected_until=claims.protected_until(terms, form.now),
+        claim=None if trapped else lead_hmac,
+        event=None if trapped else _event(form, referral),
+    )
+
+
+def _referral(form: _Form, found: Attribution, lead_hmac: str, *, verdict: str) -> Referral:
     return Referral(
-        referral_id=new_id("ref"),
-        program_id=program.program_id,
-        lead_id=new_id("led"),
+        referral_id=form.new_id("ref"),
+        program_id=form.program.program_id,
+        lead_id=form.new_id("led"),
         partner_id=found.partner_id,
-        terms_version=found.enrolment.terms_version if found.enrolment else program.terms_version,
-        submitted_at=now,
-        review=_first_review(submission, verdict),
+        terms_version=_version(form, found),
+        submitted_at=form.now,
+        review=_first_review(form.submission, verdict),
         link_code=found.link_code,
         click_id=found.click_id,
         touch_at=found.touch_at,
@@ -214,12 +287,12 @@ def _first_review(submission: Submission, verdict: str) -> str:
 
 
 def _first_facts(
-    referral: Referral, found: Attribution, pinned: Pinned, now: datetime
+    referral: Referral, found: Attribution, pinned: Pinned, earlier_id: str = ""
 ) -> tuple[Fact, ...]:
     """Return what is true from the start: that it came, and under which terms it is judged."""
     told: dict[str, object] = {
         "version": referral.terms_version,
-        "shares": found.shares,
+        "shares": [asdict(share) for share in found.shares],
         "attributes": dict(pinned.attributes),
     }
     if pinned.overrides:
@@ -228,13 +301,15 @@ def _first_facts(
         told |= {"partner_id": referral.partner_id, "link_code": referral.link_code}
     if referral.touch_at:
         told["touch_at"] = referral.touch_at.isoformat()
+    if earlier_id:
+        told["earlier_referral_id"] = earlier_id
     # A referral that starts in quarantine earns nothing until a person decides otherwise.
     quarantined: dict[str, object] = (
         {"review": referral.review} if referral.review == referrals.SPAM else {}
     )
     first = (
-        _fact(referral, facts.SUBMITTED, quarantined, now),
-        _fact(referral, facts.TERMS_PINNED, told, now),
+        _fact(referral, facts.SUBMITTED, quarantined),
+        _fact(referral, facts.TERMS_PINNED, told),
     )
     if referral.review in {referrals.SUBMITTED, referrals.SPAM}:
         return first
@@ -244,34 +319,35 @@ def _first_facts(
         "actor": "terms",
         "reason": f"lead grade {pinned.attributes['lead_grade']}",
     }
-    return (*first, _fact(referral, facts.REVIEW_DECIDED, decided, now))
+    return (*first, _fact(referral, facts.REVIEW_DECIDED, decided))
 
 
-def _fact(referral: Referral, kind: str, data: dict[str, object], now: datetime) -> Fact:
+def _fact(referral: Referral, kind: str, data: dict[str, object]) -> Fact:
     # A form has no clock and no event id of its own; the referral's id stands for the sending.
     fact_id = facts.fact_id(
-        source=_SOURCE,
+        source=SOURCE,
         subject=referral.referral_id,
         attribute=kind,
         value=data,
         when=referral.referral_id,
     )
+    now = referral.submitted_at
     return Fact(
-        fact_id=fact_id, kind=kind, occurred_at=now, received_at=now, source=_SOURCE, data=data
+        fact_id=fact_id, kind=kind, occurred_at=now, received_at=now, source=SOURCE, data=data
     )
 
 
-def _event(referral: Referral, now: datetime, new_id: NewId, correlation_id: str) -> Event:
+def _event(form: _Form, referral: Referral) -> Event:
     return Event(
-        event_id=new_id("evt"),
+        event_id=form.new_id("evt"),
         name=events.FACTS_CHANGED,
-        occurred_at=now,
+        occurred_at=form.now,
         program_id=referral.program_id,
         aggregate_type="referral",
         aggregate_id=referral.referral_id,
         aggregate_version=referral.version,
-        correlation_id=correlation_id,
-        causation_id=correlation_id,
+        correlation_id=form.correlation_id,
+        causation_id=form.correlation_id,
         hops=0,
         data={
             "referral_id": referral.referral_id,
@@ -280,24 +356,17 @@ def _event(referral: Referral, now: datetime, new_id: NewId, correlation_id: str
     )
 
 
-def _received(
-    referral_id: str,
-    referral: Referral,
-    program: Program,
-    submission: Submission,
-    *,
-    secret: bytes,
-    now: datetime,
-) -> Received:
+def _received(form: _Form, referral: Referral, referral_id: str) -> Received:
     # The time is that of this submission, also for a repeat: an older one would tell that the
     # lead was known.
-    received_at = now.replace(microsecond=0)
+    received_at = form.now.replace(microsecond=0)
     outcome = CREATED if referral_id == referral.referral_id else REPEATED
+    receipt = Receipt(referral_id=referral_id, received_at=received_at)
     return Received(
         referral_id=referral_id,
         received_at=received_at,
-        digest=digest(program.program_id, submission),
-        receipt=receipt_token(secret, Receipt(referral_id=referral_id, received_at=received_at)),
-        outcome=QUARANTINED if submission.trapped else outcome,
+        digest=digest(form.program.program_id, form.submission),
+        receipt=receipt_token(form.secret, receipt),
+        outcome=QUARANTINED if form.submission.trapped else outcome,
         attribution=referral.attribution,
     )

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.stock import measured
-from tests.builders.intake import World, click_token, submission
+from shared.adapters.dynamodb import keys
+from tests.builders.heirs import EMAIL, END, Heirs
+from tests.builders.intake import World, click_token, program, submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.meter import Usage
     from shared.domain.leads import Submission
 
@@ -17,6 +21,7 @@ PROGRAM = "get PRG/META"
 TERMS = "get PRG/TERMS"
 RING = "get KEYRING/RING"
 LINK = "get LINK/META"
+CUSTOMER = "get CUSTOMER/META"
 PARTNER = ["get PTR/META", "get PTR/ENR"]
 ROWS = "put REF/META, put REF/FACT x2"
 LEAD = "put PII/PERSON, put OUT/EVENT, put LEAD/CLAIM"
@@ -34,13 +39,15 @@ def used(world: World, sent: Submission, *, warm: bool = False) -> Usage:
     return measured(world.client, lambda: world.submit(sent, store=store))
 
 
+# The newest terms say how to attribute, those that the partner accepted how to judge. Both are
+# read once for each environment.
 CASES: list[tuple[dict[str, Any], list[str], int]] = [
     ({}, [PROGRAM, RING, TERMS, NOBODY], 12),
-    ({"code": "pia-code"}, [PROGRAM, RING, LINK, *PARTNER, TERMS, BY_CODE], 14),
-    ({"via": "pia-code"}, [PROGRAM, RING, LINK, *PARTNER, TERMS, BY_CODE], 14),
-    ({"click_id": "CLICK"}, [PROGRAM, RING, RING, *PARTNER, TERMS, BY_CLICK], 16),
-    ({"code": "no-such-code"}, [PROGRAM, RING, LINK, TERMS, NOBODY], 12),
-    ({"click_id": "forged"}, [PROGRAM, RING, RING, TERMS, NOBODY], 12),
+    ({"code": "pia-code"}, [PROGRAM, RING, TERMS, LINK, *PARTNER, TERMS, BY_CODE], 14),
+    ({"via": "pia-code"}, [PROGRAM, RING, TERMS, LINK, *PARTNER, TERMS, BY_CODE], 14),
+    ({"click_id": "CLICK"}, [PROGRAM, RING, TERMS, RING, *PARTNER, TERMS, BY_CLICK], 16),
+    ({"code": "no-such-code"}, [PROGRAM, RING, TERMS, LINK, NOBODY], 12),
+    ({"click_id": "forged"}, [PROGRAM, RING, TERMS, RING, NOBODY], 12),
     (
         {"trapped": True, "code": "pia-code"},
         [PROGRAM, RING, TERMS, f"transact: {ROWS}, put PII/PERSON"],
@@ -64,7 +71,7 @@ def test_first_submission(sent: dict[str, Any], calls: list[str], write_units: i
 def test_a_warm_process_reads_the_keys_no_more() -> None:
     usage = used(World(), submission(click_id=click_token()), warm=True)
 
-    assert [PROGRAM, *PARTNER, TERMS, BY_CLICK] == usage.labels
+    assert [PROGRAM, TERMS, *PARTNER, TERMS, BY_CLICK] == usage.labels
 
 
 def test_published_terms_are_read_once_in_an_environment() -> None:
@@ -86,6 +93,7 @@ def test_a_repeat_stores_its_evidence_and_nothing_else() -> None:
 
     assert [
         PROGRAM,
+        TERMS,
         LINK,
         *PARTNER,
         TERMS,
@@ -103,6 +111,7 @@ def test_a_second_lead_by_one_click_takes_one_more_transaction() -> None:
 
     assert [
         PROGRAM,
+        TERMS,
         *PARTNER,
         TERMS,
         BY_CLICK,
@@ -110,6 +119,66 @@ def test_a_second_lead_by_one_click_takes_one_more_transaction() -> None:
         "get TOUCH/REF",
         f"{BY_CODE}, update TOUCH/REF",
     ] == usage.labels
+
+
+def later(who: str = "otto", **first: str) -> tuple[Heirs, Callable[[], Usage]]:
+    """A lead whose protection is over, and what another form takes in a warm process."""
+    world = Heirs()
+    store = world.store
+    world.submit(submission(EMAIL, **({"code": "pia-code"} | first)), store=store)
+    sent = submission(EMAIL, code=f"{who}-code")
+    return world, lambda: measured(world.client, lambda: world.submit(sent, now=END, store=store))
+
+
+KNOWN = [PROGRAM, LINK, *PARTNER, BY_CODE, "get LEAD/CLAIM", "get REF/META"]
+
+
+def test_to_take_a_lead_over_takes_two_reads_and_one_more_transaction() -> None:
+    _, run = later()
+
+    usage = run()
+
+    both = (
+        "put REF/META, put REF/FACT x3, put LINK/OPEN, put PII/PERSON, put OUT/EVENT x2,"
+        " put LEAD/CLAIM, update REF/META"
+    )
+    assert [*KNOWN, "query REF FACT", f"transact: {both}"] == usage.labels
+    # The first transaction failed on the claim, and is paid for all the same.
+    assert 14 + 20 == usage.write_units
+
+
+def test_a_lead_with_a_deal_is_left_without_reading_its_facts() -> None:
+    world, run = later()
+    (head,) = [row for row in world.rows("REF#") if row["sk"] == keys.META]
+    world.save(keys.referral(head["referral_id"]), {**head, "deal_id": "D-1"})
+
+    assert [*KNOWN, "transact: put REF/REPEAT"] == run().labels
+
+
+def test_the_same_partner_leaves_the_lead_without_reading_its_facts() -> None:
+    _, run = later("pia")
+
+    assert [*KNOWN, "transact: put REF/REPEAT"] == run().labels
+
+
+def test_terms_that_split_read_every_partner() -> None:
+    world = Heirs()
+    world.publish(2, {"attribution": {"split": "equal"}})
+    sent = submission(codes=("pia-code", "otto-code"))
+
+    usage = used(world, sent, warm=True)
+
+    reads = [PROGRAM, TERMS, LINK, *PARTNER, LINK, *PARTNER, TERMS]
+    assert [*reads, BY_CODE] == usage.labels
+
+
+def test_a_list_of_customers_takes_two_reads_at_most() -> None:
+    world = World()
+    world.save_program(program(customers_listed=True))
+
+    usage = used(world, submission(), warm=True)
+
+    assert [PROGRAM, TERMS, CUSTOMER, CUSTOMER, NOBODY] == usage.labels
 
 
 def test_nothing_grows_with_what_was_submitted_before() -> None:

@@ -101,7 +101,12 @@ def submission(
     email: str = "lena@lead.test",
     **changes: Any,  # noqa: ANN401 - any field
 ) -> Submission:
-    """A form with an address and nothing else."""
+    """A form with an address and nothing else; ``code`` and ``click_id`` stand for one of them."""
+    for name in ("code", "click_id"):
+        if name in changes:
+            one = changes.pop(name)
+            if one:
+                changes[f"{name}s"] = (one,)
     lead_fields = {name: changes.pop(name) for name in ("company", "metadata") if name in changes}
     return Submission(lead=Lead(email=email, **lead_fields), **changes)
 

@@ -59,8 +59,8 @@ def test_the_digest_depends_on_every_field_and_not_on_empty_ones() -> None:
     others = [
         Submission(lead=Lead(email="lena@lead.test", company="Acme")),
         Submission(lead=Lead(email="lena@lead.test", metadata={"size": "5"})),
-        Submission(lead=Lead(email="lena@lead.test"), code="pia-code"),
-        Submission(lead=Lead(email="lena@lead.test"), click_id="v1.x"),
+        Submission(lead=Lead(email="lena@lead.test"), codes=("pia-code",)),
+        Submission(lead=Lead(email="lena@lead.test"), click_ids=("v1.x",)),
         Submission(lead=Lead(email="lena@lead.test"), via="pia-code"),
     ]
 
@@ -71,7 +71,7 @@ def test_the_digest_depends_on_every_field_and_not_on_empty_ones() -> None:
 
 
 def test_the_digest_can_be_recomputed_from_its_documented_form() -> None:
-    sent = Submission(lead=Lead(email="lena@lead.test", first_name="Léna"), code="pia-code")
+    sent = Submission(lead=Lead(email="lena@lead.test", first_name="Léna"), codes=("pia-code",))
 
     # SHA-256 of {"fields":{"code":"pia-code","email":"lena@lead.test","first_name":"Léna"},
     # "program_id":"prg_1"} without the line break, in UTF-8.

@@ -69,6 +69,7 @@ def test_attributes_of_lead_partner_enrolment_and_link() -> None:
         "partner_group": "gold",
         "cause": "trees",
         "days_since_touch": 3,
+        "existing_customer": False,
     } == found.attributes
 
 

@@ -72,7 +72,11 @@ def test_a_click_makes_an_attributed_referral_with_its_first_facts(world: World)
         "link_code": "pia-code",
         "shares": [{"partner_id": "ptr_pia", "role": "introducer", "basis_points": 10_000}],
         "touch_at": head.touch_at.isoformat(),
-        "attributes": {"partner_kind": "referral_partner", "days_since_touch": 1},
+        "attributes": {
+            "partner_kind": "referral_partner",
+            "days_since_touch": 1,
+            "existing_customer": False,
+        },
     } == pinned(world, received.referral_id)
     assert 1 == head.terms_version
 
@@ -222,7 +226,7 @@ def test_a_lead_without_proof_is_kept_unattributed(
         head.click_id,
     )
     # Nobody accepted anything, so the programme's newest version judges it.
-    expected = {"version": 2, "shares": [], "attributes": {}}
+    expected = {"version": 2, "shares": [], "attributes": {"existing_customer": False}}
     assert expected == pinned(world, received.referral_id)
     assert [] == world.rows("TOUCH#")
     assert world.row(LEAD_CLAIM) is not None
