@@ -18,7 +18,13 @@ from shared.domain.errors import invalid
 from shared.domain.keyed import email_hmac
 from shared.domain.leads import normalise_email
 from shared.domain.partners import Enrolment, Partner
-from shared.usecases.manage_partners import change_partner, create_partner, enrol, read_partner
+from shared.usecases.manage_partners import (
+    Decision,
+    change_partner,
+    create_partner,
+    enrol,
+    read_partner,
+)
 
 
 def create(call: Call) -> Answer:
@@ -57,18 +63,27 @@ def page(call: Call) -> Answer:
 
 
 def show(call: Call) -> Answer:
-    """Show one partner."""
+    """Show one partner, with the last changes of its status."""
     partner = read_partner(call.services.partners, call.id_of("partner_id"))
-    return Answer(status=200, body=_with_person(call, partner))
+    moves = call.services.partners.moves(partner.partner_id)
+    shown = {**_with_person(call, partner), "moves": [views.move(move) for move in moves]}
+    return Answer(status=200, body=shown)
 
 
 def change(call: Call) -> Answer:
-    """Change some fields of a partner."""
+    """Change some fields of a partner; another status is recorded with who decided it and why."""
     fields = given(read(PartnerChanges, json_body(call.event)))
+    reason = str(fields.pop("reason", "")).strip()
     person: views.Json = {name: fields.pop(name) for name in ("name", "email") if name in fields}
     if "email" in person:
         fields["email_hmac"] = _look_up(call, person["email"])
-    partner = change_partner(call.services.partners, call.id_of("partner_id"), fields, person)
+    partner = change_partner(
+        call.services.partners,
+        call.id_of("partner_id"),
+        fields,
+        person,
+        Decision(actor=call.key.principal, reason=reason, now=call.now, mark=call.mark),
+    )
     return Answer(status=200, body=views.partner(partner))
 
 

@@ -45,6 +45,8 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
         "parked": swept.parked,
         "failed": swept.failed,
         "released": matured.released,
+        "held": matured.held,
+        "forfeited": matured.forfeited,
         "skipped": matured.skipped,
     }
     if any(outcome.values()):

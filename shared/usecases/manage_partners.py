@@ -1,21 +1,25 @@
 """Create and change partners, and enrol them in programmes."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
 from shared.domain.errors import ConflictError, NotFoundError, StaleVersionError, invalid
-from shared.domain.partners import KINDS, STATUSES, Enrolment, Partner
+from shared.domain.partners import ACTIVE, KINDS, MOVES, STATUSES, Enrolment, Move, Partner
 from shared.ports import PartnerStore, ProgramStore
 
 TRIES: Final = 5
-_MOVES: Final[Mapping[str, frozenset[str]]] = {
-    "applied": frozenset({"active", "closed"}),
-    "active": frozenset({"suspended", "closed"}),
-    "suspended": frozenset({"active", "closed"}),
-    "closed": frozenset(),
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who decides on a partner, why and when. ``mark`` is the same for every run of a request."""
+
+    actor: str
+    reason: str
+    now: datetime
+    mark: str
 
 
 def create_partner(
@@ -35,12 +39,13 @@ def change_partner(
     partner_id: str,
     changes: Mapping[str, Any],
     person: Mapping[str, Any],
+    decision: Decision,
 ) -> Partner:
-    """Apply changes to a partner and to the person behind it.
+    """Apply changes to a partner and to the person behind it; a move of the status is recorded.
 
     Raises:
         NotFoundError: no such partner.
-        InvalidFieldsError: for an unknown kind or status.
+        InvalidFieldsError: for an unknown kind or status, or another status without a reason.
         ConflictError: ``illegal_partner_move``.
         StaleVersionError: others wrote first, five times over.
     """
@@ -53,17 +58,39 @@ def change_partner(
             for field in fields(Partner)
             if getattr(after, field.name) != getattr(before, field.name)
         ]
-        if "status" in changed and after.status not in _MOVES[before.status]:
-            message = f"a partner who is {before.status} can't become {after.status}"
-            raise ConflictError("illegal_partner_move", message)
         if not changed and not person:
             return before
+        move = _move(before, after, decision)
         try:
-            store.save_partner(after, before=before, changed=changed, person=person)
+            store.save_partner(
+                after,
+                before=before,
+                changed=changed,
+                person=person,
+                move=move,
+                mark=decision.mark,
+            )
         except StaleVersionError:
             continue
         return after
     raise StaleVersionError
+
+
+def _move(before: Partner, after: Partner, decision: Decision) -> Move | None:
+    if after.status == before.status:
+        return None
+    if after.status not in MOVES[before.status]:
+        message = f"a partner who is {before.status} can't become {after.status}"
+        raise ConflictError("illegal_partner_move", message)
+    if not decision.reason:
+        raise invalid("reason", "required", "say why the status changes")
+    return Move(
+        before=before.status,
+        after=after.status,
+        actor=decision.actor,
+        reason=decision.reason,
+        at=decision.now,
+    )
 
 
 def read_partner(store: PartnerStore, partner_id: str) -> Partner:
@@ -99,6 +126,7 @@ def enrol(
             wanted,
             terms_version=version,
             accepted_at=before.accepted_at if before is not None and same_terms else now,
+            judged_version=before.judged_version if before is not None and same_terms else 0,
         )
         if enrolment == before:
             return enrolment
@@ -117,7 +145,7 @@ def _open_terms(partners: PartnerStore, programs: ProgramStore, wanted: Enrolmen
     program = programs.program(wanted.program_id)
     if program is None:
         raise invalid("program_id", "unknown", "there is no such programme")
-    if partner.status != "active":
+    if partner.status != ACTIVE:
         raise ConflictError("partner_not_active", f"the partner is {partner.status}")
     if program.status == "closed":
         raise ConflictError("program_closed", "the programme is closed")

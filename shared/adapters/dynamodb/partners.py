@@ -1,13 +1,13 @@
 """Partners and enrolments; names and addresses go to the vault in the same transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from shared import names
 from shared.adapters.dynamodb import keys, lists
-from shared.adapters.dynamodb.client import get
+from shared.adapters.dynamodb.client import get, query
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.transactions import (
     ABSENT,
@@ -18,10 +18,14 @@ from shared.adapters.dynamodb.transactions import (
     update,
 )
 from shared.domain.errors import ConflictError
-from shared.domain.partners import Enrolment, Partner
+from shared.domain.partners import Enrolment, Move, Partner
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+
+MOST_MOVES: Final = 20
+"""Changes of a status that are shown; all are kept."""
 
 
 def partner_row(partner: Partner) -> Item:
@@ -51,6 +55,12 @@ def partner_from(row: Item) -> Partner:
     )
 
 
+def status_of(client: "DynamoDBClient", core_table: str, partner_id: str) -> str:
+    """Read a partner's status consistently; "" if there is no such partner."""
+    row = get(client, core_table, keys.partner(partner_id))
+    return str(row["status"]) if row else ""
+
+
 def enrolment_row(enrolment: Enrolment) -> Item:
     """Return the row of an enrolment."""
     return {
@@ -61,6 +71,7 @@ def enrolment_row(enrolment: Enrolment) -> Item:
         "tier": enrolment.tier,
         "group": enrolment.group,
         "cause": enrolment.cause,
+        "judged_version": enrolment.judged_version or None,
     }
 
 
@@ -74,6 +85,7 @@ def enrolment_from(row: Item) -> Enrolment:
         tier=row["tier"],
         group=row["group"],
         cause=row["cause"],
+        judged_version=row.get("judged_version", 0),
     )
 
 
@@ -126,8 +138,10 @@ class Partners:
         before: Partner,
         changed: Sequence[str],
         person: Mapping[str, Any],
+        move: Move | None,
+        mark: str,
     ) -> None:
-        """Write changed fields and changed personal data together.
+        """Write changed fields, changed personal data and the move together.
 
         Raises:
             StaleVersionError: when the status or the address changed since ``before`` was read.
@@ -145,7 +159,32 @@ class Partners:
             operations.append(
                 update(self.vault, keys.person(partner.partner_id), assign=dict(person))
             )
+        if move:
+            key = keys.partner_move(partner.partner_id, move.at.isoformat(), mark)
+            operations.append(put_new(self.core, key, {**asdict(move), "at": move.at.isoformat()}))
         transact(self.client, operations)
+
+    def moves(self, partner_id: str) -> list[Move]:
+        """Return the last changes of a partner's status, newest first."""
+        partition, prefix = keys.partner_moves(partner_id)
+        rows = query(
+            self.client,
+            self.core,
+            partition,
+            prefix=prefix,
+            limit=MOST_MOVES,
+            newest_first=True,
+        )
+        return [
+            Move(
+                before=row["before"],
+                after=row["after"],
+                actor=row["actor"],
+                reason=row["reason"],
+                at=datetime.fromisoformat(row["at"]),
+            )
+            for row in rows
+        ]
 
     def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
         """Read a partner's enrolment in a programme."""
@@ -163,6 +202,7 @@ class Partners:
             expect = {
                 "terms_version": before.terms_version,
                 "accepted_at": before.accepted_at.isoformat(),
+                "judged_version": before.judged_version or ABSENT,
             }
         key = keys.enrolment(enrolment.partner_id, enrolment.program_id)
         transact(self.client, [put(self.core, key, enrolment_row(enrolment), expect=expect)])

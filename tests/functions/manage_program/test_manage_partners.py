@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.domain.partners import MOVES
 from tests.functions.manage_program.conftest import CORE, TERMS, VAULT
 
 if TYPE_CHECKING:
-    from tests.functions.manage_program.conftest import Api
+    from tests.functions.manage_program.conftest import Api, Reply
 
 ADA = {"name": "Ada", "email": "ada@partner.example", "kind": "affiliate", "country": "DE"}
 
@@ -18,7 +19,7 @@ def test_a_partner_is_stored_and_the_person_is_in_the_vault_only(api: Api) -> No
     assert "name" not in made
     assert "email" not in made
     shown = api.send("GET", f"/partners/{made['id']}").body
-    assert {**made, "name": "Ada", "email": "ada@partner.example"} == shown
+    assert {**made, "name": "Ada", "email": "ada@partner.example", "moves": []} == shown
     assert "ada@partner.example" not in str(api.store.dump()[CORE])
     assert "ada@partner.example" in str(api.store.dump()[VAULT])
 
@@ -30,7 +31,7 @@ def test_personal_data_needs_its_scope(api: Api) -> None:
     shown = api.send("GET", f"/partners/{partner_id}", key=reader).body
     listed = api.send("GET", "/partners", key=reader).body["items"]
 
-    assert (shown["name"], shown["email"]) == (None, None)
+    assert (shown["name"], shown["email"], shown.pop("moves")) == (None, None, [])
     assert [shown] == listed
 
 
@@ -50,7 +51,12 @@ def test_changes_reach_the_row_and_the_vault(api: Api) -> None:
     reply = api.send(
         "PATCH",
         f"/partners/{partner_id}",
-        {"name": "Ada L", "email": "new@partner.example", "status": "suspended"},
+        {
+            "name": "Ada L",
+            "email": "new@partner.example",
+            "status": "suspended",
+            "reason": "under review",
+        },
     )
 
     assert reply.status == 200
@@ -76,13 +82,87 @@ def test_only_the_name_changes_in_the_vault(api: Api) -> None:
     assert api.send("PATCH", f"/partners/{partner_id}", {}).status == 200
 
 
-def test_a_closed_partner_stays_closed(api: Api) -> None:
+def move(api: Api, partner_id: str, status: str, **more: object) -> Reply:
+    body = {"status": status, "reason": f"to be {status}", **more}
+    return api.send("PATCH", f"/partners/{partner_id}", body)
+
+
+@pytest.mark.parametrize("before", MOVES)
+@pytest.mark.parametrize("after", MOVES)
+def test_a_status_moves_only_as_the_table_says(api: Api, before: str, after: str) -> None:
+    partner_id = str(api.made("/partners", {**ADA, "status": before})["id"])
+
+    reply = move(api, partner_id, after)
+
+    if before == after or after in MOVES[before]:
+        assert (200, after) == (reply.status, reply.body["status"])
+    else:
+        assert (409, "illegal_partner_move") == (reply.status, reply.code)
+        assert before == api.send("GET", f"/partners/{partner_id}").body["status"]
+
+
+def test_every_move_tells_who_decided_it_and_why(api: Api) -> None:
     partner_id = api.partner()
-    api.send("PATCH", f"/partners/{partner_id}", {"status": "closed"})
+    grace = api.key_with("partners", "read")
+    move(api, partner_id, "suspended", reason="  looks like fraud ")
+    api.clock[0] = api.clock[0].replace(hour=12)
+    body = {"status": "active", "reason": "it was none"}
+    api.send("PATCH", f"/partners/{partner_id}", body, key=grace)
+    move(api, partner_id, "active", reason="said again, which moves nothing")
 
-    reply = api.send("PATCH", f"/partners/{partner_id}", {"status": "active"})
+    moves = api.send("GET", f"/partners/{partner_id}").body["moves"]
 
-    assert (reply.status, reply.code) == (409, "illegal_partner_move")
+    assert [
+        ("suspended", "active", "Grace", "it was none", "2026-11-21T12:00:00.000Z"),
+        ("active", "suspended", "root", "looks like fraud", "2026-11-21T10:00:00.000Z"),
+    ] == [tuple(shown.values()) for shown in moves]
+
+
+def test_moves_at_one_moment_are_all_kept(api: Api) -> None:
+    partner_id = api.partner()
+    for status in ("suspended", "active", "closed"):
+        assert 200 == move(api, partner_id, status).status
+
+    assert 3 == len(api.send("GET", f"/partners/{partner_id}").body["moves"])
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+def test_another_status_needs_a_reason(api: Api, reason: str | None) -> None:
+    partner_id = api.partner()
+    body = {"status": "closed"} if reason is None else {"status": "closed", "reason": reason}
+
+    reply = api.send("PATCH", f"/partners/{partner_id}", body)
+
+    assert (422, ["reason"]) == (reply.status, reply.paths)
+    assert "active" == api.send("GET", f"/partners/{partner_id}").body["status"]
+
+
+def test_a_repeated_move_is_recorded_once(api: Api) -> None:
+    partner_id = api.partner()
+    once = {"idempotency-key": "k"}
+    body = {"status": "suspended", "reason": "x"}
+
+    replies = [
+        api.send("PATCH", f"/partners/{partner_id}", body, headers=once).status for _ in range(2)
+    ]
+
+    assert [200, 200] == replies
+    assert 1 == len(api.send("GET", f"/partners/{partner_id}").body["moves"])
+
+
+def test_two_who_decide_at_once_move_it_once(api: Api) -> None:
+    partner_id = api.partner()
+
+    def other(_request: object) -> None:
+        api.store.before.clear()
+        assert 200 == move(api, partner_id, "closed").status
+
+    api.store.before["transact_write_items"] = other
+    reply = move(api, partner_id, "suspended")
+
+    assert (409, "illegal_partner_move") == (reply.status, reply.code)
+    (told,) = api.send("GET", f"/partners/{partner_id}").body["moves"]
+    assert "closed" == told["after"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +246,8 @@ def test_an_enrolment_names_what_exists(api: Api, field: str) -> None:
 )
 def test_who_is_not_active_is_not_enrolled(api: Api, path: str, status: str, code: str) -> None:
     partner_id = api.enrolled()
-    api.send("PATCH", path.format(partner=partner_id), {"status": status})
+    body = {"status": status, **({} if "program" in path else {"reason": "x"})}
+    assert 200 == api.send("PATCH", path.format(partner=partner_id), body).status
 
     reply = api.send(
         "POST",

@@ -34,6 +34,17 @@ def stored(monkeypatch: pytest.MonkeyPatch, bus: MemoryBus) -> Iterator[Stored]:
     module._adapters.cache_clear()
 
 
+NOTHING = {
+    "published": 0,
+    "parked": 0,
+    "failed": 0,
+    "released": 0,
+    "held": 0,
+    "forfeited": 0,
+    "skipped": 0,
+}
+
+
 def test_releases_what_is_due_and_sweeps_what_was_lost(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,13 +54,23 @@ def test_releases_what_is_due_and_sweeps_what_was_lost(
     monkeypatch.setattr(module, "utc_now", lambda: START + 31 * DAY)
     first = module.handler({}, None)
     second = module.handler({}, None)
-    assert {"published": 4, "parked": 0, "failed": 0, "released": 3, "skipped": 0} == first
+    assert {**NOTHING, "published": 4, "released": 3} == first
     assert 0 == second["released"]
     assert 200_000 == stored.rewards(story)["won_commission"].payable_minor
 
 
 def test_nothing_due_is_nothing_done(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "utc_now", lambda: START)
-    assert {"published": 0, "parked": 0, "failed": 0, "released": 0, "skipped": 0} == (
-        module.handler({}, None)
-    )
+    assert module.handler({}, None) == NOTHING
+
+
+def test_what_a_suspended_partner_holds_is_told(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story().submitted().reviewed("accepted").amount("20000.00").stage("won")
+    stored.submit(story)
+    stored.settle(story)
+    stored.partner("suspended")
+    monkeypatch.setattr(module, "utc_now", lambda: START + 31 * DAY)
+
+    assert {**NOTHING, "published": 4, "held": 3} == module.handler({}, None)
