@@ -26,25 +26,48 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How far a partner's file is settled: on which basis, and for which sums.
+
+    The basis is the terms, and whether the partner is closed and ``forfeits`` what is pending.
+    ``seen`` are the sums that the posted rewards stand for, by rule, or by rule and period.
+    ``left`` is the place after which rows may still be there that another basis gave; None when
+    all were looked through.
+    """
+
+    terms_version: int = 0
+    forfeits: bool = False
+    seen: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    left: str | None = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a partner's referrals add up to in a programme at this moment.
 
     ``sums`` are by key (``count:won:lifetime``, ``revenue:won:2026``, ``base:<rule>:2026-Q1``).
+    ``movers`` name what moved a sum last, if anything hangs on it (``domain.standing_causes``).
     ``version`` rises with every write to the partner's file and guards it; 0 is not stored yet.
     """
 
     partner_id: str
     program_id: str
     sums: Mapping[str, int] = field(default_factory=dict)
+    movers: Mapping[str, str] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
     version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerFile:
-    """A partner's standing in a programme with the rewards that depend on it."""
+    """A partner's standing in a programme with the rewards that depend on it.
+
+    ``terms_version`` judges them; ``accepted_version`` is what the partner accepted.
+    """
 
     standing: Standing
     terms_version: int
+    accepted_version: int = 0
     rewards: tuple[Reward, ...] = ()
     trace: tuple[TraceLine, ...] = ()
 

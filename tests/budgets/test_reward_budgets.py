@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import pytest
-
 from bench import paths
 from bench.stock import measured, stock, story
 from shared.adapters.dynamodb.ledger import DynamoLedger
@@ -26,9 +24,15 @@ POST_MONEY = (
     "transact: update REF/META, put REF/REWARD, put BOOK/HEAD, put BOOK/MOV, put REF/TRACE, "
     "put OUT/EVENT"
 )
-POST_BENEFIT = "transact: update REF/META, put REF/REWARD, put REF/TRACE, put OUT/EVENT"
-CONTRIBUTE = "transact: update REF/META, put PTR/STANDING, put REF/FACT"
-READ_FILE = ["get PTR/ENR", "get PTR/STANDING", "query PTR REWARD", "query PTR TRACE"]
+POST_BENEFIT = (
+    "transact: update REF/META, put REF/REWARD, put REF/FULFIL, put REF/TRACE, put OUT/EVENT"
+)
+CONTRIBUTE = "transact: update REF/META, update PTR/STANDING, put REF/FACT"
+READ_FILE = ["get PTR/STANDING", "get PTR/ENR"]
+POST_BONUS = (
+    "transact: update PTR/STANDING, put PTR/REWARD, put BOOK/HEAD, put BOOK/MOV, put PTR/TRACE, "
+    "put OUT/EVENT"
+)
 
 
 def test_first_posting() -> None:
@@ -51,7 +55,7 @@ def test_first_posting() -> None:
         READ_BOOK,
         POST_MONEY,
     ] == usage.labels
-    assert (7, 50, 33) == (usage.read_units, usage.write_units, usage.index_units)
+    assert (7, 52, 33) == (usage.read_units, usage.write_units, usage.index_units)
 
 
 def test_re_amount() -> None:
@@ -144,17 +148,68 @@ def test_settling_a_partner_with_nothing_to_do() -> None:
 def test_settling_a_partner_with_a_bonus_due() -> None:
     stored = Stored(paths.EVERY_FIFTH)
     stored.enrol()
+    stored.settle_partner()
+    paths.succeed(stored, 4)
+    stored.settle_partner()
     paths.succeed(stored, 5)
 
     usage = measured(stored.client, stored.settle_partner)
 
-    assert [
-        *READ_FILE,
-        *READ_TERMS,
-        READ_BOOK,
-        "transact: update PTR/STANDING, put PTR/REWARD, put BOOK/HEAD, put BOOK/MOV, put OUT/EVENT",
-        "transact: conditioncheck PTR/STANDING, put PTR/TRACE",
-    ] == usage.labels
+    assert [*READ_FILE, *READ_TERMS, "get PTR/REWARD", READ_BOOK, POST_BONUS] == usage.labels
+
+
+def test_settling_a_partner_with_no_bonus_due_only_tells_the_count() -> None:
+    stored = Stored(paths.EVERY_FIFTH)
+    stored.enrol()
+    paths.succeed(stored, 3)
+    stored.settle_partner()
+    paths.succeed(stored, 4)
+
+    usage = measured(stored.client, stored.settle_partner)
+
+    told = "transact: update PTR/STANDING, put PTR/TRACE"
+    assert [*READ_FILE, *READ_TERMS, told] == usage.labels
+
+
+def test_the_first_time_all_rows_of_a_file_are_looked_through() -> None:
+    stored = Stored(paths.EVERY_FIFTH)
+    stored.enrol()
+    paths.succeed(stored, 1)
+
+    usage = measured(stored.client, stored.settle_partner)
+
+    looked = ["query PTR REWARD", "query PTR TRACE"]
+    told = "transact: update PTR/STANDING, put PTR/TRACE"
+    assert [*READ_FILE, *READ_TERMS, *looked, told] == usage.labels
+
+
+def test_a_limit_is_read_once_and_moves_with_the_bonus() -> None:
+    cap = {"id": "life", "scope": "partner", "per": "lifetime", "limit": "500.00"}
+    stored = Stored({**paths.EVERY_FIFTH, "caps": [cap]})
+    stored.enrol()
+    paths.succeed(stored, 4)
+    stored.settle_partner()
+    paths.succeed(stored, 5)
+
+    usage = measured(stored.client, stored.settle_partner)
+
+    posted = POST_BONUS.replace("put PTR/TRACE", "put PTR/CAP, put PTR/TRACE")
+    read = [*READ_FILE, *READ_TERMS, "get PTR/REWARD", "get PTR/CAP", READ_BOOK]
+    assert [*read, posted] == usage.labels
+
+
+def test_one_period_of_many_is_settled_alone() -> None:
+    stored = Stored({"name": "t", "rules": [paths.GROWTH]})
+    stored.enrol()
+    quarters = [f"{year}-Q{quarter}" for year in range(2010, 2023) for quarter in range(1, 5)]
+    paths.sell(stored, dict.fromkeys(quarters, 10000))
+    paths.settle_whole(stored)
+    paths.sell(stored, {**dict.fromkeys(quarters, 10_000), "2019-Q3": 20_000})
+
+    usage = measured(stored.client, stored.settle_partner)
+
+    assert [*READ_FILE, *READ_TERMS, "get PTR/REWARD", READ_BOOK, POST_BONUS] == usage.labels
+    assert len(quarters) == len(stored.partner_rewards())
 
 
 def test_a_partner_that_is_not_enrolled_takes_one_read() -> None:
@@ -162,7 +217,7 @@ def test_a_partner_that_is_not_enrolled_takes_one_read() -> None:
 
     usage = measured(stored.client, stored.settle_partner)
 
-    assert ["get PTR/ENR"] == usage.labels
+    assert ["get PTR/STANDING"] == usage.labels
 
 
 # -- whatever is stored ---------------------------------------------------------------------------
@@ -224,28 +279,29 @@ def test_the_stock_is_what_the_product_would_have_stored() -> None:
         )
 
     assert shape(posted) == shape(copied)
-    assert len(shape(copied)) == 18
+    assert len(shape(copied)) == 19
+
+
+def test_nothing_grows_with_the_successes_that_were_rewarded_one_by_one() -> None:
+    found = by_operation(paths.by_successes((10, 1_000, 10_000)))
+    quiet, bonus = (
+        [(row.usage.labels, row.usage.figures()) for row in rows]
+        for rows in (
+            found["settle_partner, every fifth: nothing to do"],
+            found["settle_partner, every fifth: one bonus"],
+        )
+    )
+
+    assert [quiet[0]] * 3 == quiet
+    assert [bonus[0]] * 3 == bonus
+    assert ([*READ_FILE, *READ_TERMS], 4) == (quiet[0][0], quiet[0][1]["read_units"])
+    assert (7, 6, 12, 7) == tuple(
+        bonus[0][1][name]
+        for name in ("round_trips", "read_units", "write_units", "index_write_units")
+    )
 
 
 # -- what does grow, and how much -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("successes", "rewards"), [(10, 2), (1_000, 200)])
-def test_a_reward_for_every_nth_success_is_read_again_each_time(
-    successes: int, rewards: int
-) -> None:
-    """Known and bounded by the successes: every reward of the file, under half a unit each."""
-    (quiet, bonus) = paths.by_successes((successes,))
-
-    # Besides: the enrolment, the standing, the trace line and the terms (2 rows).
-    assert (rewards + 5, 6) == (quiet.usage.rows_read, quiet.usage.round_trips)
-    assert quiet.usage.read_units <= 6 + rewards / 4
-    # Writing does not grow.
-    assert (14, 7, 2) == (
-        bonus.usage.write_units,
-        bonus.usage.index_units,
-        bonus.usage.transactions,
-    )
 
 
 def test_looking_at_a_referral_reads_its_own_facts_in_one_call() -> None:

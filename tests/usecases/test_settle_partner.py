@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.books import movements_of_book
 from shared.adapters.dynamodb.client import get
 from shared.adapters.dynamodb.fx_rates import rate_on
+from shared.adapters.dynamodb.transactions import put, transact, update
 from shared.domain import books, facts
 from shared.usecases.mature_rewards import mature_rewards
 from shared.usecases.post_rewards import MAX_PINS
@@ -280,3 +282,24 @@ def test_programme_rate_is_pinned_and_later_rates_change_nothing() -> None:
     stored.tell(story)
     stored.settle(story)
     assert 2_400 == stored.rewards(story)["commission"].net_minor
+
+
+def told(stored: Stored) -> int:
+    """Return how often somebody was told to look at the partner's file."""
+    rows = [row for row in stored.client.dump()[CORE] if row["pk"].startswith("OUT#")]
+    return sum('"type":"partner"' in row["envelope"].replace(" ", "") for row in rows)
+
+
+def test_a_referral_that_leaves_terms_with_a_bonus_tells_the_partners_file() -> None:
+    """The partner is still judged under terms that count it, whatever judges the referral now."""
+    stored = store(EVERY_SECOND)
+    stories = [win(stored, number) for number in range(2)]
+    stored.settle_partner()
+    plain = {"definition": json.dumps(definition({}))}
+    moved = update(CORE, keys.referral(stories[0].referral_id), assign={"terms_version": 2})
+    transact(stored.client, [put(CORE, keys.terms("prg_1", 2), plain), moved])
+    before = told(stored)
+    stored.settle(stories[0])
+    assert 1 == told(stored) - before
+    stored.settle_partner()
+    assert 0 == stored.partner_rewards()["count:2"].net_minor
