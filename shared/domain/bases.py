@@ -3,6 +3,8 @@
 * A refund of an invoice lowers that invoice only, never below zero.
 * A refund of the deal lowers the deal's amount; over invoices it spreads pro rata to what remains
   of those paid up to the refund's time, by largest remainder.
+* An amount that was told net of refunds is brought back to gross before anything looks at it.
+* A rate is the sender's own, else the one that is pinned for the same subject and currency.
 """
 
 from collections.abc import Mapping
@@ -47,11 +49,11 @@ class Amounts:
         Raises:
             Refusal: when there is no rate, or the amount can't be read.
         """
-        value = parse_decimal(amount.text)
-        if value is None:
-            raise Refusal(NOT_YET, "amount_missing", (amount.fact_id,))
+        return self._converted(_exact(amount), amount, subject or amount.subject)
+
+    def _converted(self, value: Decimal, amount: Amount, subject: str) -> int:
         if amount.currency != self.currency:
-            value *= self._rate(amount, subject or amount.subject)
+            value *= self._rate(amount, subject)
         minor = to_minor(value, self.currency)
         if abs(minor) > MAX_MINOR:
             raise Refusal(DENIED, "amount_too_large", (amount.fact_id,))
@@ -65,6 +67,9 @@ class Amounts:
         own = parse_decimal(amount.rate)
         if own is not None and own > 0:
             return own
+        told = self.deal.rates.get((subject, amount.currency))
+        if told is not None:
+            return told
         pinned = self.rates.get((subject, amount.currency))
         if pinned is not None:
             return pinned
@@ -94,9 +99,17 @@ class Amounts:
         Raises:
             Refusal: when nobody told it yet.
         """
-        if self.deal.amount is None:
+        amount = self.deal.amount
+        if amount is None:
             raise Refusal(NOT_YET, "amount_missing")
-        return self.minor(self.deal.amount)
+        value, beside = _exact(amount), 0
+        for refund in self.deal.taken_off:
+            if refund.currency == amount.currency:
+                # Before it is converted: rounding must not tell net and gross apart.
+                value += _exact(refund)
+            else:
+                beside += self.minor(refund, DEAL)
+        return self._converted(value, amount, DEAL) + beside
 
     def refunded_of_deal(self) -> int:
         """Return what was refunded of the deal as a whole."""
@@ -158,3 +171,10 @@ class Amounts:
                 known = newest.get(amount.subject, amount.received_at)
                 newest[amount.subject] = max(known, amount.received_at)
         return newest
+
+
+def _exact(amount: Amount) -> Decimal:
+    value = parse_decimal(amount.text)
+    if value is None:
+        raise Refusal(NOT_YET, "amount_missing", (amount.fact_id,))
+    return value

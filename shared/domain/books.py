@@ -12,6 +12,10 @@ mature     pending    payable
 reverse    pending    expense
 claw_back  payable    expense
 =========  =========  =========
+
+A movement belongs to the month of its ``posted_at``, in the programme's time zone; when it happened
+is its ``effective_at``. Within a book ``posted_at`` never goes back, whatever the clocks of the
+writers say, so nothing is posted into a month before one that has a row.
 """
 
 import hashlib
@@ -46,13 +50,14 @@ class Book:
     """A holder's book in a programme: all balances and the head of the hash chain.
 
     Balances count credits less debits, in minor units, by ``stage|kind|currency``; they sum to
-    zero per kind and currency.
+    zero per kind and currency. ``posted_at`` is that of the last movement.
     """
 
     holder_id: str
     program_id: str
     seq: int = 0
     head: str = GENESIS
+    posted_at: datetime | None = None
     balances: Mapping[str, int] = field(default_factory=dict)
 
     def balance(self, stage: str, kind: str, currency: str) -> int:
@@ -121,6 +126,7 @@ def post(
     balances = dict(book.balances)
     movements = []
     seq, head = book.seq, book.head
+    posted_at = max(now, book.posted_at or now)
     for step, movement_id in zip(change.steps, movement_ids, strict=True):
         movement = _movement(change, step.step, step.sequence, step.amount_minor)
         seq += 1
@@ -128,7 +134,7 @@ def post(
             movement,
             movement_id=movement_id,
             holder_id=book.holder_id,
-            posted_at=now,
+            posted_at=posted_at,
             seq=seq,
             prev_hash=head,
         )
@@ -138,7 +144,9 @@ def post(
             name = account(stage, movement.kind, movement.currency)
             balances[name] = balances.get(name, 0) + sign * movement.amount_minor
         movements.append(movement)
-    return replace(book, seq=seq, head=head, balances=balances), tuple(movements)
+    if movements:
+        book = replace(book, seq=seq, head=head, balances=balances, posted_at=posted_at)
+    return book, tuple(movements)
 
 
 def _movement(change: Change, step: str, sequence: int, amount_minor: int) -> Movement:
@@ -200,12 +208,14 @@ def broken_at(movements: Iterable[Movement]) -> int | None:
     ``movements`` must be in the order of ``seq``.
     """
     head = GENESIS
+    latest: datetime | None = None
     for place, movement in enumerate(movements):
         if (
             movement.seq != place + 1
             or movement.prev_hash != head
             or movement.hash != chain_hash(movement)
+            or (latest and movement.posted_at < latest)
         ):
             return place
-        head = movement.hash
+        head, latest = movement.hash, movement.posted_at
     return None

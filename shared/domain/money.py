@@ -14,7 +14,9 @@ MAX_MINOR: Final = 10**15
 _PRECISION: Final = 60
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
-# ISO 4217 active codes by exponent (list of 2024, amendment 176).
+# ISO 4217 codes with minor units, funds codes too, by exponent (list one of 2026-01-01). Codes that
+# the list drops stay here (BGN), because what was paid in them must still be read. Codes without
+# minor units (XAU, XDR, XTS, XXX, ...) are no money.
 _EXPONENT_0: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _EXPONENT_3: Final = "BHD IQD JOD KWD LYD OMR TND"
 _EXPONENT_4: Final = "CLF UYW"
@@ -24,7 +26,7 @@ CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP 
 GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD
 MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP
 PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT
-TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD YER ZAR ZMW ZWG
+TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG
 """
 
 EXPONENTS: Final[dict[str, int]] = {
@@ -35,7 +37,7 @@ EXPONENTS: Final[dict[str, int]] = {
 
 
 def is_currency(code: str) -> bool:
-    """Tell whether ``code`` is an active ISO 4217 code."""
+    """Tell whether ``code`` is an ISO 4217 code with minor units."""
     return code in EXPONENTS
 
 

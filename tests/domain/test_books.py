@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.books import GENESIS, Book, Movement, broken_at, chain_hash, fold, post
+from shared.domain.periods import period_key
 from shared.domain.rewards import CLAW_BACK, EARN, MATURE, REVERSE, Change, Reward, Step
 from tests.builders.money import START
 
@@ -105,6 +107,53 @@ def test_removed_and_swapped_rows_are_found(place: int) -> None:
     swapped = [*ROWS]
     swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
     assert place == broken_at(swapped)
+
+
+TURN = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def posted(*clocks: datetime) -> list[Movement]:
+    """Post one movement after another, each by a writer with a clock of its own."""
+    book = Book(holder_id="ptr_1", program_id="prg_1")
+    rows: list[Movement] = []
+    for number, now in enumerate(clocks, start=1):
+        step = change((EARN, number, 5))
+        book, new = post(book, step, now=now, movement_ids=[f"mov_{number}"])
+        rows += new
+    return rows
+
+
+def test_nothing_is_posted_before_what_is_posted() -> None:
+    skew = timedelta(minutes=10)
+    rows = posted(TURN - skew, TURN + skew, TURN - skew, TURN, TURN + 2 * skew)
+    assert [TURN - skew, TURN + skew, TURN + skew, TURN + skew, TURN + 2 * skew] == [
+        row.posted_at for row in rows
+    ]
+    assert broken_at(rows) is None
+
+
+@given(
+    st.lists(st.integers(-10, 10), min_size=1, max_size=8), st.sampled_from(["UTC", "Asia/Tokyo"])
+)
+def test_a_month_that_has_a_later_row_is_closed(minutes: list[int], zone: str) -> None:
+    rows = posted(*(TURN + timedelta(minutes=each) for each in minutes))
+    months = [period_key("month", row.posted_at, zone) for row in rows]
+    assert sorted(months) == months
+
+
+def test_a_row_that_was_posted_into_the_past_breaks_the_chain() -> None:
+    """A writer that forgets to look at the last row: every hash is right, and the date is not."""
+    rows = posted(TURN, TURN, TURN)
+    early = replace(rows[1], posted_at=TURN - timedelta(seconds=1), hash="")
+    early = replace(early, hash=chain_hash(early))
+    last = replace(rows[2], prev_hash=early.hash, hash="")
+    forged = [rows[0], early, replace(last, hash=chain_hash(last))]
+    assert 1 == broken_at(forged)
+
+
+def test_a_change_without_movements_leaves_the_book_as_it_was() -> None:
+    book = Book(holder_id="ptr_1", program_id="prg_1", posted_at=TURN)
+    assert (book, ()) == post(book, change(), now=TURN + timedelta(days=1), movement_ids=[])
 
 
 def test_rewritten_row_with_a_fresh_hash_breaks_the_next_link() -> None:

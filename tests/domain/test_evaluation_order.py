@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.domain.deal import fold
 from shared.domain.evaluation import Evaluation, evaluate
-from tests.builders.money import Story, parties, worked_terms
-
-if TYPE_CHECKING:
-    from shared.domain.facts import Fact
+from shared.domain.facts import REVIEW_DECIDED, SUBMITTED, Fact, in_order
+from tests.builders.money import START, Story, parties, worked_terms
 
 
 def decide(facts: list[Fact]) -> Evaluation:
@@ -59,3 +59,20 @@ def test_skipped_stages_regress_like_the_full_path() -> None:
     assert [(e.identity, e.amount_minor) for e in decide(list(full.facts)).entitlements] == [
         (e.identity, e.amount_minor) for e in decide(list(skipped.facts)).entitlements
     ]
+
+
+@pytest.mark.parametrize("clock_ahead", [timedelta(0), timedelta(minutes=5)])
+def test_a_decision_stands_whatever_the_moment_of_the_submission(clock_ahead: timedelta) -> None:
+    # The terms may decide in the same moment, and two machines' clocks differ by minutes.
+    decision = Fact(
+        fact_id="fct_a",
+        kind=REVIEW_DECIDED,
+        occurred_at=START,
+        received_at=START,
+        source="form",
+        data={"decision": "accept", "state": "accepted", "actor": "terms", "reason": "grade A"},
+    )
+    submission = replace(decision, fact_id="fct_b", kind=SUBMITTED, data={})
+    submission = replace(submission, occurred_at=START + clock_ahead)
+
+    assert "accepted" == fold(in_order([submission, decision]), worked_terms()).review

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -42,6 +43,43 @@ def test_unknown_currency_is_refused() -> None:
     with pytest.raises(InvalidFieldsError) as caught:
         money.parse_amount("1", "XXX")
     assert "currency" == caught.value.errors[0].path
+
+
+def test_every_currency_of_iso_4217_that_has_minor_units_is_known_by_its_exponent() -> None:
+    """List one of 2026-01-01 has 165 of them; BGN left it on that day and must still be read."""
+    by_exponent = Counter(money.EXPONENTS.values())
+    assert {0: 17, 2: 140, 3: 7, 4: 2} == by_exponent
+    assert 165 == len(set(money.EXPONENTS) - {"BGN"})
+
+
+@pytest.mark.parametrize(
+    ("exponent", "codes"),
+    [
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    ],
+)
+def test_odd_exponents_are_those_of_the_list(exponent: int, codes: str) -> None:
+    assert set(codes.split()) == {c for c, e in money.EXPONENTS.items() if e == exponent}
+
+
+@pytest.mark.parametrize("code", ["BOV", "CHE", "CHW", "COU", "MXV", "USN", "XAD", "XCG", "ZWG"])
+def test_funds_codes_and_the_newest_codes_have_two_digits(code: str) -> None:
+    assert 2 == money.EXPONENTS[code]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX"],
+)
+def test_what_has_no_minor_units_is_no_money(code: str) -> None:
+    assert not money.is_currency(code)
+
+
+@pytest.mark.parametrize("code", ["HRK", "ANG", "ZWL", "usd", "US", "", "EURO"])
+def test_old_codes_and_other_spellings_are_no_currency(code: str) -> None:
+    assert not money.is_currency(code)
 
 
 def test_amounts_are_bounded() -> None:
