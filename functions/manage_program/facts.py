@@ -6,19 +6,17 @@ from functions.manage_program.documents import json_body
 from functions.manage_program.fact_shapes import wish_from
 from shared.domain.errors import NotFoundError
 from shared.domain.proposals import Proposal
-from shared.usecases.add_fact import Request, add_fact, approve_proposal, propose_shares
+from shared.usecases.add_fact import Request, add_fact, approve_proposal
 
 
 def create(call: Call) -> Answer:
-    """State a fact; retroactive shares become a proposal and answer 202."""
+    """State a fact; what takes a second person becomes a proposal and answers 202."""
     wish = wish_from(json_body(call.event))
-    referral_id = call.id_of("referral_id")
     store = call.services.facts_by_hand
-    if wish.data.get("retroactive"):
-        proposal = propose_shares(store, referral_id, wish, _request(call))
-        return Answer(status=202, body=_view(proposal))
-    fact = add_fact(store, referral_id, wish, _request(call))
-    return Answer(status=201, body=views.fact(fact))
+    stated = add_fact(store, call.id_of("referral_id"), wish, _request(call))
+    if isinstance(stated, Proposal):
+        return Answer(status=202, body=_view(stated))
+    return Answer(status=201, body=views.fact(stated))
 
 
 def proposals(call: Call) -> Answer:
@@ -60,6 +58,7 @@ def _view(proposal: Proposal) -> views.Json:
         "referral_id": proposal.referral_id,
         "kind": proposal.kind,
         "data": dict(proposal.data),
+        "retracts": proposal.retracts,
         "reason": proposal.reason,
         "state": proposal.state,
         "proposed_by": proposal.proposed_by,

@@ -7,12 +7,12 @@ from functions.manage_program.schema import NewReview, read
 from shared.adapters.dynamodb import lists
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.referrals import referral_from
-from shared.adapters.dynamodb.rewards import rewards_of_referral
 from shared.domain.access import PERSONAL_DATA
 from shared.domain.errors import NotFoundError, invalid
 from shared.domain.facts import in_order
 from shared.domain.referrals import DECISIONS
 from shared.usecases.explain_referral import Explanation, explain_referral, explain_to_partner
+from shared.usecases.holder_status import Holders
 from shared.usecases.review_referral import review_referral
 from shared.usecases.show_history import show_history
 
@@ -55,7 +55,8 @@ def show(call: Call) -> Answer:
             key=lambda fact: (fact.occurred_at, fact.fact_id),
         )
     )
-    rewards = rewards_of_referral(services.client, services.core, referral.referral_id)
+    holders = Holders(services.explanations)
+    rewards = tuple(map(holders.as_held, services.explanations.rewards(referral.referral_id)))
     lead = None
     if call.key.may(PERSONAL_DATA):
         lead = services.partners.person(referral.lead_id)
@@ -122,32 +123,16 @@ def explanation(call: Call) -> Answer:
 
 
 def _lines(found: Explanation) -> list[views.Json]:
-    return [
-        {
-            "rule_id": line.rule_id,
-            "occurrence": line.occurrence,
-            "outcome": line.outcome,
-            "code": line.code,
-            "text": found.texts.get(line.rule_id, ""),
-            "figures": dict(line.figures),
-            "release_at": views.time_of(line.release_at),
-            "level": line.level,
-        }
-        for line in found.lines
-    ]
+    return [views.trace_line(line, found.texts.get(line.rule_id, "")) for line in found.lines]
 
 
 def history(call: Call) -> Answer:
-    """List every change of the amount of a reward, newest first, with the facts behind it."""
+    """List every change of an amount or a benefit, newest first, with the facts behind it."""
     query = call.query(*paging.PAGING)
-    after, limit = paging.after_of(call, query), paging.limit_of(query)
-    found = show_history(call.services.explanations, call.id_of("referral_id"))
-    newest = [(f"{place:06d}", change) for place, change in enumerate(found)][::-1]
-    wanted = [(place, change) for place, change in newest if not after or place < after]
-    shown = wanted[:limit]
-    return paging.listed(
-        call,
-        query,
-        [views.amount_change(change) for _, change in shown],
-        shown[-1][0] if len(wanted) > limit else "",
+    found = show_history(
+        call.services.explanations,
+        call.id_of("referral_id"),
+        before=paging.after_of(call, query),
+        limit=paging.limit_of(query),
     )
+    return paging.listed(call, query, [views.change(*each) for each in found.changes], found.after)

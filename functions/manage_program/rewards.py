@@ -6,11 +6,12 @@ from functions.manage_program import paging, views
 from functions.manage_program.calls import Answer, Call
 from shared.adapters.dynamodb.books import books_of_holder, read_book
 from shared.adapters.dynamodb.codec import Item
-from shared.adapters.dynamodb.rewards import reward_from, rewards_of_referral
+from shared.adapters.dynamodb.rewards import reward_from
 from shared.adapters.dynamodb.statements import Statements
 from shared.domain.books import Book, Movement
 from shared.domain.errors import NotFoundError, invalid
 from shared.domain.rewards import Reward
+from shared.usecases.holder_status import Holders
 
 LIST: Final = "RWD"
 
@@ -19,6 +20,8 @@ def rewards(call: Call) -> Answer:
     """List rewards of a referral, a partner or a programme."""
     query = call.query("referral_id", "partner_id", "program_id", "state", *paging.PAGING)
     after, limit = paging.after_of(call, query), paging.limit_of(query)
+    services = call.services
+    holders = Holders(services.explanations)
 
     def is_wanted(reward: Reward) -> bool:
         return (
@@ -28,13 +31,12 @@ def rewards(call: Call) -> Answer:
         )
 
     def view(row: Item) -> views.Json | None:
-        reward = reward_from(row)
+        reward = holders.as_held(reward_from(row))
         return views.reward(reward) if is_wanted(reward) else None
 
-    services = call.services
     if "referral_id" in query:
         _demand_referral(call, query["referral_id"])
-        found = rewards_of_referral(services.client, services.core, query["referral_id"])
+        found = map(holders.as_held, services.explanations.rewards(query["referral_id"]))
         wanted = sorted(
             (reward for reward in found if is_wanted(reward) and reward.reward_id > after),
             key=lambda reward: reward.reward_id,

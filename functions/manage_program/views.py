@@ -6,16 +6,18 @@ from typing import Any
 
 from shared.domain import facts as kinds
 from shared.domain.access import ApiKey
+from shared.domain.adjustments import WAITING, Adjustment
 from shared.domain.books import Book, Movement
 from shared.domain.facts import Fact
 from shared.domain.links import Link
 from shared.domain.money import money_json
-from shared.domain.partners import Enrolment, Partner
+from shared.domain.partners import Enrolment, Move, Partner
 from shared.domain.programs import Program, PublishedTerms
 from shared.domain.referrals import Referral
 from shared.domain.rewards import Reward
 from shared.domain.sources import Source
-from shared.usecases.show_history import AmountChange
+from shared.domain.verdicts import TraceLine
+from shared.usecases.show_history import AmountChange, BenefitChange, Cause, Change
 
 Json = dict[str, Any]
 
@@ -41,6 +43,7 @@ def program(found: Program) -> Json:
         "thank_you_url": found.thank_you_url,
         "fallback_url": found.fallback_url,
         "click_param": found.click_param,
+        "utm_templates": {name: dict(utm) for name, utm in found.utm_templates.items()},
         "publish_rewards": found.publish_rewards,
         "adjustment_limit": found.adjustment_limit,
         "terms_version": found.terms_version,
@@ -70,6 +73,17 @@ def partner(found: Partner) -> Json:
     }
 
 
+def move(found: Move) -> Json:
+    """Show a change of a partner's status."""
+    return {
+        "before": found.before,
+        "after": found.after,
+        "actor": found.actor,
+        "reason": found.reason,
+        "at": time_of(found.at),
+    }
+
+
 def enrolment(found: Enrolment) -> Json:
     """Show an enrolment."""
     return {
@@ -77,6 +91,7 @@ def enrolment(found: Enrolment) -> Json:
         "program_id": found.program_id,
         "terms_version": found.terms_version,
         "accepted_at": time_of(found.accepted_at),
+        "bonuses_judged_by": found.judged_version or found.terms_version,
         "tier": found.tier,
         "group": found.group,
         "cause": found.cause,
@@ -92,11 +107,17 @@ def link(found: Link, short_url: str) -> Json:
         "partner_id": found.partner_id,
         "destination": found.destination,
         "utm": dict(found.utm),
+        "own_utm": dict(found.own_utm),
         "campaign": found.campaign,
         "asset": found.asset,
+        "precedence": found.precedence,
+        "add_via": found.add_via,
         "expires_at": time_of(found.expires_at),
         "disabled": found.disabled,
+        "click_cap": found.click_cap or None,
+        "cap_reached": found.cap_reached,
         "created_at": time_of(found.created_at),
+        "retired_at": time_of(found.retired_at),
     }
 
 
@@ -109,6 +130,7 @@ def source(found: Source, api_url: str) -> Json:
         "kind": found.kind,
         "name": found.name,
         "default_currency": found.default_currency,
+        "amount_is": found.amount_is,
         "stage_map": found.stage_map.rows(),
         "created_at": time_of(found.created_at),
     }
@@ -137,6 +159,8 @@ def referral(found: Referral) -> Json:
         "link_code": found.link_code,
         "attribution": found.attribution,
         "flags": list(found.flags),
+        "merged_into": found.merged_into or None,
+        "taken_over_by": found.taken_over_by or None,
         "submitted_at": time_of(found.submitted_at),
     }
 
@@ -247,8 +271,50 @@ def movement(found: Movement) -> Json:
     }
 
 
-def amount_change(found: AmountChange) -> Json:
-    """Show a change of a reward's amount and what caused it."""
+def trace_line(found: TraceLine, text: str) -> Json:
+    """Show why a rule paid or did not, in its own words too."""
+    return {
+        "rule_id": found.rule_id,
+        "occurrence": found.occurrence,
+        "outcome": found.outcome,
+        "code": found.code,
+        "text": text,
+        "figures": dict(found.figures),
+        "release_at": time_of(found.release_at),
+        "level": found.level,
+    }
+
+
+def adjustment(found: Adjustment) -> Json:
+    """Show what a person gave a partner beside all rules."""
+    return {
+        "id": found.adjustment_id,
+        "partner_id": found.partner_id,
+        "program_id": found.program_id,
+        "amount": money_json(found.amount_minor, found.currency),
+        "reason": found.reason,
+        "reference": found.reference,
+        "state": found.state,
+        "second_person_required": found.state == WAITING,
+        "requested_by": found.requested_by,
+        "requested_at": time_of(found.requested_at),
+        "expires_at": time_of(found.expires_at),
+        "approved_by": found.approved_by or None,
+        "approved_at": time_of(found.approved_at),
+        "posted_at": time_of(found.posted_at),
+    }
+
+
+def change(found: Change, causes: tuple[Cause, ...]) -> Json:
+    """Show a change of a reward's amount, or of a benefit, and what caused it."""
+    shown = _amount_change(found) if isinstance(found, AmountChange) else _benefit_change(found)
+    facts = [{"referral_id": each.referral_id, **fact(each.fact)} for each in causes if each.fact]
+    given = [adjustment(each.adjustment) for each in causes if each.adjustment]
+    codes = [each.code for each in causes if each.code]
+    return {**shown, "facts": facts, "adjustment": given[0] if given else None, "codes": codes}
+
+
+def _amount_change(found: AmountChange) -> Json:
     row = found.movement
     return {
         "reward_id": row.reward_id,
@@ -260,10 +326,35 @@ def amount_change(found: AmountChange) -> Json:
         "before": money_json(found.before_minor, row.currency),
         "after": money_json(found.after_minor, row.currency),
         "change": money_json(found.after_minor - found.before_minor, row.currency),
-        "facts": [fact(each) for each in found.cause],
+        "benefit": None,
+        "actor": None,
+        "reason": None,
+        "reference": None,
         "movement_id": row.movement_id,
         "posted_at": time_of(row.posted_at),
         "effective_at": time_of(row.effective_at),
+    }
+
+
+def _benefit_change(found: BenefitChange) -> Json:
+    reward, told = found.reward, found.report
+    return {
+        "reward_id": reward.reward_id,
+        "rule_id": reward.rule_id,
+        "occurrence": reward.occurrence,
+        "beneficiary": reward.role,
+        "holder_id": reward.holder_id,
+        "step": told.outcome,
+        "before": None,
+        "after": None,
+        "change": None,
+        "benefit": dict(reward.benefit),
+        "actor": told.actor or None,
+        "reason": told.reason or None,
+        "reference": told.reference or None,
+        "movement_id": None,
+        "posted_at": time_of(told.at),
+        "effective_at": time_of(told.at),
     }
 
 

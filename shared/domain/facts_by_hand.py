@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared.domain import facts as kinds
+from shared.domain.entitlements import ROLES, WHOLE_SHARE
 from shared.domain.errors import ConflictError, FieldError, InvalidFieldsError, invalid
 from shared.domain.facts import Fact, in_order, latest
 from shared.domain.money import is_currency, parse_amount, parse_decimal
@@ -51,6 +52,23 @@ RETRACTABLE: Final = frozenset(
 )
 """What is pinned, reviewed or shared is changed by a decision of its own, never taken back."""
 
+UNSAID_BY_TWO: Final = frozenset(
+    {
+        kinds.MILESTONE_REACHED,
+        kinds.STAGE_ENTERED,
+        kinds.INVOICE_PAID,
+        kinds.RENEWED,
+        kinds.REFUNDED,
+        kinds.CHARGED_BACK,
+        kinds.CHARGEBACK_REVERSED,
+        kinds.DEAL_ENDED,
+        kinds.DEAL_RESTORED,
+    }
+)
+"""What nothing newer can say otherwise. One person could take such a fact back and state it anew,
+and it would count from then on for other shares; or free a reward of a refund. An amount, a
+field, a grade or a hold can be set anew by the same person, so taking it back gives no more."""
+
 PINNED_FIELDS: Final = frozenset(
     {
         "deal_amount",
@@ -65,9 +83,6 @@ PINNED_FIELDS: Final = frozenset(
 )
 """Fields that are pinned at submission or have a fact of their own; nobody sets them."""
 
-ROLES: Final = ("introducer", "co_referrer", "assist")
-MAX_SHARES: Final = 8
-WHOLE_SHARE: Final = 10_000
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -190,6 +205,14 @@ def check_shares(shares: Sequence[Mapping[str, Any]]) -> None:
         errors.append(FieldError(path="data.shares", code="not_the_whole", message=message))
     if errors:
         raise InvalidFieldsError(errors)
+
+
+def takes_two(wish: Wish, facts: Iterable[Fact]) -> bool:
+    """Tell whether a wish becomes a fact only when a second person approves it."""
+    if wish.kind == kinds.FACT_RETRACTED:
+        unsaid = {fact.kind for fact in facts if fact.fact_id == wish.retracts}
+        return not unsaid.isdisjoint(UNSAID_BY_TWO)
+    return bool(wish.data.get("retroactive"))
 
 
 def shares_fact(facts: Iterable[Fact]) -> str:

@@ -1,11 +1,12 @@
 """What became of rewards that we can't pay ourselves: months, discounts, perks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from shared.domain.errors import ConflictError, invalid
-from shared.domain.rewards import FULFILLED, REDEEMED, REFUSED, Reward, fulfil
+from shared.domain.rewards import FULFILLED, REDEEMED, REFUSED, Change, Reward, fulfil
 from shared.domain.terms import FACE_VALUE_KINDS
 
 OUTCOMES: Final = (FULFILLED, REDEEMED, REFUSED)
@@ -14,9 +15,10 @@ REWARD_FULFILLED: Final = "RewardFulfilled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fulfilment:
-    """One report: who says what became of a reward, why, and under which reference of theirs.
+    """One change of a benefit: who says what became of it, why, and under which reference.
 
-    ``number`` counts the changes of the reward; there is at most one report for each.
+    What the terms gave or took has no actor; ``cause`` names the facts behind it. ``number``
+    counts the changes of the reward; there is at most one report for each.
     """
 
     reward_id: str
@@ -26,7 +28,26 @@ class Fulfilment:
     reason: str
     reference: str
     at: datetime
-    mark: str
+    mark: str = ""
+    cause: tuple[str, ...] = ()
+
+
+def entered(changes: Iterable[Change], now: datetime) -> tuple[Fulfilment, ...]:
+    """Return what the terms made of benefits with these changes."""
+    return tuple(
+        Fulfilment(
+            reward_id=change.reward.reward_id,
+            number=change.reward.sequence,
+            outcome=change.entered,
+            actor="",
+            reason="",
+            reference="",
+            at=now,
+            cause=change.cause,
+        )
+        for change in changes
+        if change.entered
+    )
 
 
 def fulfilled(reward: Reward, outcome: str, reason: str) -> Reward:

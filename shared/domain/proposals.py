@@ -11,7 +11,10 @@ APPROVED: Final = "approved"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What one person wants to state. ``based_on`` is the fact that it means to replace."""
+    """What one person wants to state, and the fact that it ``retracts``, if any.
+
+    ``based_on`` is the fact that said who shares when it was proposed.
+    """
 
     proposal_id: str
     referral_id: str
@@ -22,6 +25,7 @@ class Proposal:
     proposed_at: datetime
     expires_at: datetime
     based_on: str
+    retracts: str | None = None
     state: str = OPEN
     approved_by: str = ""
 

@@ -1,7 +1,8 @@
 """State a fact by hand: with a reason, by a named person, checked against what is known.
 
-To change shares for what was already decided takes two: one proposes, and another, who comes
-with a management key of another principal, approves. A name in a body would prove nobody.
+To change shares for what was already decided, or to take back what nothing newer can say
+otherwise, takes two: one proposes, and another, who comes with a management key of another
+principal, approves. A name in a body would prove nobody.
 """
 
 from collections.abc import Mapping
@@ -25,14 +26,17 @@ from shared.domain.facts_by_hand import (
     check_time,
     checked_money,
     shares_fact,
+    takes_two,
 )
 from shared.domain.proposals import APPROVED, OPEN, Proposal, same_person
-from shared.domain.referrals import Referral
+from shared.domain.referrals import Referral, check_holds_lead
 from shared.domain.terms_reader import parse_terms
 from shared.ports import HandStore, NewId
 
 TRIES: Final = 5
 PROPOSAL_DAYS: Final = 14
+_FOR_ANY_REFERRAL: Final = frozenset({kinds.SHARES_SET, kinds.HOLD_PLACED, kinds.HOLD_RELEASED})
+"""Facts that say nothing about the lead, so that it does not matter which referral holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,23 +50,20 @@ class Request:
     correlation_id: str
 
 
-def add_fact(store: HandStore, referral_id: str, wish: Wish, request: Request) -> Fact:
-    """Store a fact with its event in one transaction, and return it.
+def add_fact(store: HandStore, referral_id: str, wish: Wish, request: Request) -> Fact | Proposal:
+    """Store a fact with its event in one transaction, and return it; or what waits for another.
 
     Stating it again in the same request changes nothing.
 
     Raises:
         NotFoundError: no such referral.
         InvalidFieldsError: naming every wrong field.
-        ConflictError: ``second_person_required``, ``too_many_facts``, ``fact_not_retractable``,
-            ``fact_already_retracted`` or ``hold_not_in_place``.
+        ConflictError: ``too_many_facts``, ``fact_not_retractable``, ``fact_already_retracted``,
+            ``hold_not_in_place`` or ``lead_taken_over``.
         StaleVersionError: others wrote first, five times over.
     """
     if wish.kind not in KINDS:
         raise invalid("kind", "not_allowed", "must be one of " + ", ".join(KINDS))
-    if wish.data.get("retroactive"):
-        message = "shares of what was decided already change only by a proposal that is approved"
-        raise ConflictError("second_person_required", message)
     check_time(wish, request.now)
     if wish.kind == kinds.HOLD_PLACED:
         wish = replace(wish, data={**wish.data, "hold_id": request.new_id("hld")})
@@ -74,6 +75,9 @@ def add_fact(store: HandStore, referral_id: str, wish: Wish, request: Request) -
         if known is not None:
             return known
         data = _checked(store, referral, wish, facts)
+        if takes_two(wish, facts):
+            proposal = _proposal(replace(wish, data=data), facts, referral_id, request)
+            return store.add_proposal(proposal, mark=request.mark)
         fact = _fact(statement, wish, {**data, "actor": request.actor}, request.now)
         try:
             _store(store, referral, fact, None, request)
@@ -81,33 +85,6 @@ def add_fact(store: HandStore, referral_id: str, wish: Wish, request: Request) -
             continue
         return fact
     raise StaleVersionError
-
-
-def propose_shares(store: HandStore, referral_id: str, wish: Wish, request: Request) -> Proposal:
-    """Store retroactive shares for a second person to approve; nothing changes until then.
-
-    Raises:
-        NotFoundError: no such referral.
-        InvalidFieldsError: naming every wrong field.
-    """
-    check_time(wish, request.now)
-    referral = _read(store, referral_id)
-    facts = store.facts(referral_id)
-    data = _checked(store, referral, wish, facts)
-    return store.add_proposal(
-        Proposal(
-            proposal_id=request.new_id("prp"),
-            referral_id=referral_id,
-            kind=wish.kind,
-            data=data,
-            reason=wish.reason,
-            proposed_by=request.actor,
-            proposed_at=request.now,
-            expires_at=request.now + timedelta(days=PROPOSAL_DAYS),
-            based_on=shares_fact(facts),
-        ),
-        mark=request.mark,
-    )
 
 
 def approve_proposal(
@@ -118,16 +95,17 @@ def approve_proposal(
     Raises:
         NotFoundError: no such referral or proposal, or it has expired.
         ConflictError: ``second_person_required``; ``proposal_closed`` if somebody approved it
-            already; ``proposal_outdated`` if the shares were changed since.
+            already; ``proposal_outdated`` if the shares were changed since;
+            ``fact_already_retracted``.
         InvalidFieldsError: when a partner is no longer enrolled.
         StaleVersionError: others wrote first, five times over.
     """
-    statement = _statement(referral_id, kinds.SHARES_SET, proposal_id)
     for _ in range(TRIES):
         referral = _read(store, referral_id)
         proposal = store.proposal(referral_id, proposal_id)
         if proposal is None or proposal.expires_at <= request.now:
             raise NotFoundError
+        statement = _statement(referral_id, proposal.kind, proposal_id)
         if same_person(proposal.proposed_by, request.actor):
             raise ConflictError("second_person_required", "somebody else must approve this")
         facts = store.facts(referral_id)
@@ -138,7 +116,12 @@ def approve_proposal(
             raise ConflictError("proposal_closed", "the proposal is approved already")
         if proposal.based_on != shares_fact(facts):
             raise ConflictError("proposal_outdated", "the shares were changed since: propose anew")
-        wish = Wish(kind=proposal.kind, data=proposal.data, reason=proposal.reason)
+        wish = Wish(
+            kind=proposal.kind,
+            data=proposal.data,
+            reason=proposal.reason,
+            retracts=proposal.retracts,
+        )
         data = _checked(store, referral, wish, facts)
         people = {"actor": proposal.proposed_by, "approved_by": request.actor}
         fact = _fact(statement, wish, {**data, **people}, request.now)
@@ -149,6 +132,22 @@ def approve_proposal(
             continue
         return fact
     raise StaleVersionError
+
+
+def _proposal(wish: Wish, facts: list[Fact], referral_id: str, request: Request) -> Proposal:
+    return Proposal(
+        proposal_id=request.new_id("prp"),
+        referral_id=referral_id,
+        kind=wish.kind,
+        data=wish.data,
+        reason=wish.reason,
+        proposed_by=request.actor,
+        proposed_at=request.now,
+        expires_at=request.now + timedelta(days=PROPOSAL_DAYS),
+        # Who approves has looked at these shares, whatever is proposed.
+        based_on=shares_fact(facts),
+        retracts=wish.retracts,
+    )
 
 
 def _read(store: HandStore, referral_id: str) -> Referral:
@@ -170,6 +169,8 @@ def _checked(store: HandStore, referral: Referral, wish: Wish, facts: list[Fact]
     if program is None:
         raise NotFoundError
     check_against(wish, facts)
+    if wish.kind not in _FOR_ANY_REFERRAL:
+        check_holds_lead(referral)
     if wish.kind == kinds.SHARES_SET:
         _check_partners(store, referral.program_id, wish.data)
     if wish.kind == kinds.FIELD_SET:

@@ -6,25 +6,29 @@ from typing import Final
 
 from shared.domain import facts as kinds
 from shared.domain.errors import NotFoundError
-from shared.domain.facts import Fact
+from shared.domain.facts import FORFEITED, Fact, in_order
+from shared.domain.holders import FORFEITED_PARTNER_CLOSED, bounds_of, while_suspended
 from shared.domain.money import format_amount
 from shared.domain.programs import PublishedTerms
 from shared.domain.referrals import Referral
 from shared.domain.rewards import Reward
 from shared.domain.terms import PARTNER
-from shared.domain.verdicts import CAPPED, GRANTED, HELD, TraceLine
+from shared.domain.verdicts import CAPPED, GRANTED, HELD, REVERSED, TraceLine
 from shared.ports import TraceStore
+from shared.usecases.holder_status import Holders
 
 _PARTNERS_FIGURES: Final = frozenset(
     {
         "amount_currency",
         "condition",
         "contract_months",
+        "count",
         "currency",
         "days_since_touch",
         "deal_amount",
         "field",
         "first_year_value",
+        "held",
         "invoice_net",
         "ledger_currency",
         "limit",
@@ -64,17 +68,30 @@ class Explanation:
 
 
 def explain_referral(store: TraceStore, referral_id: str) -> Explanation:
-    """Return the stored reasons, in the order of rule and occurrence.
+    """Return the stored reasons, and who is suspended now, in the order of rule and occurrence.
 
     Raises:
         NotFoundError: no such referral.
     """
+    whole = _stored(store, referral_id)
+    suspended = Holders(store).suspended(store.rewards(referral_id))
+    lines = tuple(as_held(line, suspended) for line in whole.lines)
+    return replace(whole, lines=lines)
+
+
+def as_held(line: TraceLine, suspended: Mapping[tuple[str, str], Iterable[str]]) -> TraceLine:
+    """Return a line as it reads while these holders are suspended, by rule and occurrence."""
+    place = (line.rule_id, line.occurrence)
+    return while_suspended(line, suspended[place]) if place in suspended else line
+
+
+def _stored(store: TraceStore, referral_id: str) -> Explanation:
     referral = store.referral(referral_id)
     if referral is None:
         raise NotFoundError
     lines = sorted(store.trace(referral_id), key=lambda line: (line.rule_id, line.occurrence))
     terms = store.terms(referral.program_id, referral.terms_version)
-    return Explanation(referral=referral, lines=tuple(lines), texts=_by_rule(terms, "text"))
+    return Explanation(referral=referral, lines=tuple(lines), texts=by_rule(terms, "text"))
 
 
 def explain_to_partner(store: TraceStore, referral_id: str, partner_id: str) -> Explanation:
@@ -86,33 +103,50 @@ def explain_to_partner(store: TraceStore, referral_id: str, partner_id: str) -> 
     Raises:
         NotFoundError: no such referral, or the partner has no part in it.
     """
-    whole = explain_referral(store, referral_id)
+    whole = _stored(store, referral_id)
+    facts = store.facts(referral_id)
     own = [
         reward
         for reward in store.rewards(referral_id)
         if reward.role == PARTNER and reward.holder_id == partner_id
     ]
-    if not own and not _has_part(store.facts(referral_id), partner_id):
+    if not own and not _has_part(facts, partner_id):
         raise NotFoundError
     terms = store.terms(whole.referral.program_id, whole.referral.terms_version)
-    beneficiaries = _by_rule(terms, "beneficiary")
+    beneficiaries = by_rule(terms, "beneficiary")
     rewards = {(reward.rule_id, reward.occurrence): reward for reward in own}
+    suspended = Holders(store).suspended(own)
+    bounds = bounds_of(in_order(facts))
     lines = []
     for line in whole.lines:
         reward = rewards.get((line.rule_id, line.occurrence))
         if beneficiaries.get(line.rule_id) != PARTNER:
             continue
-        if line.outcome in _PAYS and reward is None:
+        if reward is None and (line.outcome in _PAYS or line.code == FORFEITED_PARTNER_CLOSED):
             # Given to others, before this partner had a part.
             continue
-        lines.append(_for_partner(line, reward))
+        own_line = line
+        if reward is not None and FORFEITED in line.figures:
+            own_line = _own_loss(line, reward, lost=reward.identity in bounds)
+        lines.append(_for_partner(as_held(own_line, suspended), reward))
     shown = {line.rule_id for line in lines}
     texts = {rule_id: text for rule_id, text in whole.texts.items() if rule_id in shown}
     return Explanation(referral=whole.referral, lines=tuple(lines), texts=texts)
 
 
+def _own_loss(line: TraceLine, reward: Reward, *, lost: bool) -> TraceLine:
+    """Tell of what was forfeited only the one who lost it."""
+    if lost:
+        outcome = CAPPED if reward.net_minor else REVERSED
+        return replace(line, outcome=outcome, code=FORFEITED_PARTNER_CLOSED)
+    if line.code == FORFEITED_PARTNER_CLOSED:
+        outcome = HELD if reward.held else GRANTED
+        return replace(line, outcome=outcome, code=reward.held or GRANTED)
+    return line
+
+
 def _for_partner(line: TraceLine, reward: Reward | None) -> TraceLine:
-    figures = {name: text for name, text in line.figures.items() if name in _PARTNERS_FIGURES}
+    figures = shown_to_partners(line.figures)
     if reward is not None and not reward.benefit_state:
         figures["amount"] = format_amount(reward.net_minor, reward.currency)
         figures["currency"] = reward.currency
@@ -130,7 +164,13 @@ def _has_part(facts: Iterable[Fact], partner_id: str) -> bool:
     )
 
 
-def _by_rule(terms: PublishedTerms | None, name: str) -> dict[str, str]:
+def shown_to_partners(figures: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the figures that a partner may see."""
+    return {name: text for name, text in figures.items() if name in _PARTNERS_FIGURES}
+
+
+def by_rule(terms: PublishedTerms | None, name: str) -> dict[str, str]:
+    """Return one field of each rule, as text."""
     rules = terms.definition.get("rules", ()) if terms else ()
     if not isinstance(rules, list):
         return {}

@@ -1,6 +1,6 @@
 """Report that a reward without a face value was handed over, redeemed or refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -8,6 +8,7 @@ from shared.domain.aggregate import Guard, Standing
 from shared.domain.errors import NotFoundError, StaleVersionError
 from shared.domain.events import Event
 from shared.domain.fulfilments import REWARD_FULFILLED, Fulfilment, fulfilled
+from shared.domain.holders import as_held, may_wait
 from shared.domain.rewards import Reward
 from shared.ports import FulfilmentStore, NewId
 
@@ -54,7 +55,7 @@ def fulfil_reward(
             raise NotFoundError
         if any(report.mark == mark for report in store.reports(guard, reward_id)):
             return reward
-        after = fulfilled(reward, outcome, reason)
+        after = _fulfilled(store, reward, outcome, reason)
         report = Fulfilment(
             reward_id=reward_id,
             number=after.sequence,
@@ -72,6 +73,12 @@ def fulfil_reward(
             continue
         return after
     raise StaleVersionError
+
+
+def _fulfilled(store: FulfilmentStore, reward: Reward, outcome: str, reason: str) -> Reward:
+    status = store.partner_status(reward.holder_id) if may_wait(reward) else ""
+    # What waits for its holder is held, and yet nothing of that is written.
+    return replace(fulfilled(as_held(reward, status), outcome, reason), held=reward.held)
 
 
 def _guard(store: FulfilmentStore, place: Place) -> Guard | None:

@@ -8,7 +8,7 @@ from shared.domain import facts
 from shared.domain.errors import NotFoundError, StaleVersionError
 from shared.domain.events import FACTS_CHANGED, Event
 from shared.domain.facts import Fact, fact_id
-from shared.domain.referrals import Referral, decide
+from shared.domain.referrals import ACCEPTED, Referral, check_holds_lead, decide
 from shared.ports import NewId, ReviewStore
 
 TRIES: Final = 5
@@ -33,7 +33,7 @@ def review_referral(
 
     Raises:
         NotFoundError: no such referral.
-        ConflictError: ``illegal_review_move``.
+        ConflictError: ``illegal_review_move``; ``lead_taken_over`` for accepting it.
         StaleVersionError: others wrote first, five times over.
     """
     statement = fact_id(
@@ -45,7 +45,7 @@ def review_referral(
             raise NotFoundError
         if store.has_fact(referral_id, statement):
             return referral
-        state = decide(referral.review, decision)
+        state = _state_after(referral, decision)
         fact = Fact(
             fact_id=statement,
             kind=facts.REVIEW_DECIDED,
@@ -74,3 +74,10 @@ def review_referral(
             continue
         return decided
     raise StaleVersionError
+
+
+def _state_after(referral: Referral, decision: str) -> str:
+    state = decide(referral.review, decision)
+    if state == ACCEPTED:
+        check_holds_lead(referral)
+    return state

@@ -41,6 +41,7 @@ def proposal_row(proposal: Proposal) -> Item:
         "proposed_at": proposal.proposed_at.isoformat(),
         "expires_at": proposal.expires_at.isoformat(),
         "based_on": proposal.based_on,
+        "retracts": proposal.retracts,
         "state": proposal.state,
         "approved_by": proposal.approved_by,
         names.TTL: int(proposal.expires_at.timestamp()),
@@ -59,6 +60,7 @@ def proposal_from(row: Item) -> Proposal:
         proposed_at=datetime.fromisoformat(row["proposed_at"]),
         expires_at=datetime.fromisoformat(row["expires_at"]),
         based_on=row["based_on"],
+        retracts=row.get("retracts"),
         state=row["state"],
         approved_by=row["approved_by"],
     )

@@ -8,6 +8,7 @@ from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.client import get, query
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.outbox import stored
+from shared.adapters.dynamodb.partners import status_of
 from shared.adapters.dynamodb.referrals import referral_from
 from shared.adapters.dynamodb.rewards import reward_from, reward_key, reward_row
 from shared.adapters.dynamodb.transactions import put, put_new, transact, update
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def report_row(report: Fulfilment) -> Item:
     """Return the row of a report."""
-    return {**asdict(report), "at": report.at.isoformat()}
+    return {**asdict(report), "at": report.at.isoformat(), "cause": list(report.cause)}
 
 
 def report_from(row: Item) -> Fulfilment:
@@ -37,6 +38,8 @@ def report_from(row: Item) -> Fulfilment:
         reference=row["reference"],
         at=datetime.fromisoformat(row["at"]),
         mark=row["mark"],
+        # Reports had none when only people made them.
+        cause=tuple(row.get("cause", ())),
     )
 
 
@@ -71,9 +74,13 @@ class Fulfilments:
         rewards = map(reward_from, query(self.client, self.core, partition, prefix=prefix))
         return next((reward for reward in rewards if reward.reward_id == reward_id), None)
 
+    def partner_status(self, partner_id: str) -> str:
+        """Read a partner's status; "" if there is no such partner."""
+        return status_of(self.client, self.core, partner_id)
+
     def reports(self, guard: Guard, reward_id: str) -> list[Fulfilment]:
         """Return the reports on a reward, oldest first."""
-        partition, prefix = keys.fulfilments(_key(guard), reward_id)
+        partition, prefix = keys.fulfilments(guard_key(guard), reward_id)
         return [report_from(row) for row in query(self.client, self.core, partition, prefix=prefix)]
 
     def report(self, guard: Guard, reward: Reward, report: Fulfilment, event: Event) -> None:
@@ -84,11 +91,11 @@ class Fulfilments:
         """
         head = update(
             self.core,
-            _key(guard),
+            guard_key(guard),
             assign={"version": guard.version + 1},
             expect={"version": guard.version},
         )
-        place = keys.fulfilment(_key(guard), report.reward_id, report.number)
+        place = keys.fulfilment(guard_key(guard), report.reward_id, report.number)
         transact(
             self.client,
             [
@@ -101,7 +108,8 @@ class Fulfilments:
         )
 
 
-def _key(guard: Guard) -> keys.Key:
+def guard_key(guard: Guard) -> keys.Key:
+    """Locate the row that guards rewards."""
     if isinstance(guard, Standing):
         return keys.standing(guard.partner_id, guard.program_id)
     return keys.referral(guard.referral_id)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -232,3 +232,88 @@ def test_a_view_is_asked_for_by_name(api: Api, query: str, field: str) -> None:
     reply = api.send("GET", EXPLANATION, query=query)
 
     assert (422, [field]) == (reply.status, reply.paths)
+
+
+def discount(api: Api) -> list[dict[str, Any]]:
+    """The changes of the lead's discount, oldest first."""
+    items = api.send("GET", HISTORY, query="limit=100").body["items"]
+    return [item for item in items if item["rule_id"] == "lead_discount"][::-1]
+
+
+@pytest.mark.usefixtures("story")
+def test_a_benefit_has_its_history(api: Api) -> None:
+    found = discount(api)
+
+    assert ["issued", "voided", "issued"] == [item["step"] for item in found]
+    stages = [
+        [fact["data"]["stage"] for fact in item["facts"] if fact["kind"] == "stage_entered"]
+        for item in found
+    ]
+    assert [["won"], ["negotiation"], ["won"]] == stages
+    assert [{"percent": "20"}] * 3 == [item["benefit"] for item in found]
+    assert {None} == {item[name] for item in found for name in ("before", "actor", "movement_id")}
+    assert [START, START + 3 * DAY, START + 4 * DAY] == [
+        datetime.fromisoformat(item["posted_at"]) for item in found
+    ]
+
+
+def test_what_people_report_of_a_benefit_is_in_its_history(api: Api, story: Story) -> None:
+    path = f"/rewards/{discount(api)[0]['reward_id']}/fulfilment"
+    body = {"referral_id": "ref_1", "outcome": "fulfilled", "reference": "CPN-7", "reason": "sent"}
+    assert 200 == api.send("POST", path, body).status
+    later = api.clock[0] - START + DAY
+    tell(api, story.stage("lost", at=START + later), later.days)
+
+    told, kept = discount(api)[-2:]
+
+    assert ("fulfilled", "root", "sent", "CPN-7") == tuple(
+        told[name] for name in ("step", "actor", "reason", "reference")
+    )
+    assert ("2026-11-21T10:00:00.000Z", []) == (told["posted_at"], told["facts"])
+    assert ("kept_fulfilled", None) == (kept["step"], kept["actor"])
+    assert ["lost"] == [
+        fact["data"]["stage"] for fact in kept["facts"] if fact["kind"] == "stage_entered"
+    ]
+
+
+@pytest.mark.usefixtures("story")
+def test_a_refusal_is_told_with_its_reason(api: Api) -> None:
+    path = f"/rewards/{discount(api)[0]['reward_id']}/fulfilment"
+    body = {"referral_id": "ref_1", "outcome": "refused", "reason": "no such plan"}
+    assert 200 == api.send("POST", path, body).status
+
+    assert ("refused", "no such plan") == tuple(
+        discount(api)[-1][name] for name in ("step", "reason")
+    )
+
+
+def test_a_page_stays_where_it_was_when_something_happens(api: Api, story: Story) -> None:
+    whole = api.send("GET", HISTORY, query="limit=100").body["items"]
+    first = api.send("GET", HISTORY, query="limit=3").body
+
+    tell(api, story.amount("16000.00", at=START + 9 * DAY), 9)
+
+    query = f"limit=100&cursor={first['next_cursor']}"
+    assert whole == first["items"] + api.send("GET", HISTORY, query=query).body["items"]
+    assert whole != api.send("GET", HISTORY, query="limit=100").body["items"]
+
+
+@pytest.mark.usefixtures("story")
+def test_a_cursor_opens_no_other_history(api: Api) -> None:
+    referred(api, Story(referral_id="ref_2").submitted(), referral_id="ref_2")
+    cursor = api.send("GET", HISTORY, query="limit=1").body["next_cursor"]
+
+    reply = api.send("GET", HISTORY.replace("ref_1", "ref_2"), query=f"cursor={cursor}")
+
+    assert (422, ["cursor"]) == (reply.status, reply.paths)
+
+
+@pytest.mark.usefixtures("story")
+def test_every_change_has_a_cause_that_can_be_shown(api: Api) -> None:
+    items = api.send("GET", HISTORY, query="limit=100").body["items"]
+
+    assert len(items) > 6
+    for item in items:
+        assert item["facts"], item
+        assert ([], None) == (item["codes"], item["adjustment"])
+        assert all(fact["source"] and fact["received_at"] for fact in item["facts"])
