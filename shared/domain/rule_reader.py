@@ -248,13 +248,14 @@ class RuleReader(Reader):
         steps = self.rows(row.get("steps"), f"{path}.steps", step, _MAX_ROWS, required=True)
         if any(a.start >= b.start for a, b in pairwise(steps)):
             self.fail(f"{path}.steps", "not_ascending", "steps must rise")
+        # A deal that crosses a step of revenue would be paid by two rates at once.
+        words = [
+            mode for mode in model.TIER_MODES if by == model.BY_COUNT or mode != model.MARGINAL
+        ]
+        mode = self.choice(row.get("mode", model.PROSPECTIVE), f"{path}.mode", tuple(words))
         return Tier(
             by=by,
-            mode=self.choice(
-                row.get("mode", model.PROSPECTIVE),
-                f"{path}.mode",
-                (model.PROSPECTIVE, model.RETROACTIVE),
-            ),
+            mode=model.TIER_MODES.get(mode, model.PROSPECTIVE),
             period=self.choice(
                 row.get("period", model.LIFETIME), f"{path}.period", model.TIER_PERIODS
             ),

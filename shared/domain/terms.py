@@ -42,6 +42,14 @@ BY_COUNT: Final = "count"
 BY_REVENUE: Final = "revenue"
 PROSPECTIVE: Final = "prospective"
 RETROACTIVE: Final = "retroactive"
+MARGINAL: Final = "marginal"
+TIER_MODES: Final[Mapping[str, str]] = {
+    PROSPECTIVE: PROSPECTIVE,
+    RETROACTIVE: RETROACTIVE,
+    MARGINAL: PROSPECTIVE,
+    "cliff": RETROACTIVE,
+}
+"""Words for how a tier pays -> what they mean. Counted one by one, marginal is prospective."""
 
 CUT: Final = "cut"
 DENY: Final = "deny"
@@ -51,6 +59,10 @@ KEEP: Final = "keep"
 PRO_RATA: Final = "pro_rata"
 VOID: Final = "void"
 REFUND_POLICIES: Final = (KEEP, PRO_RATA, VOID)
+
+FORFEIT: Final = "forfeit"
+PARTNER_CLOSED: Final = (KEEP, FORFEIT)
+"""What becomes of a closed partner's rewards that still wait for the end of a hold."""
 
 MONEY: Final = "money"
 NUMBER: Final = "number"
@@ -84,9 +96,18 @@ OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     FLAG: ("eq",),
 }
 
-MODELS: Final = ("last_touch", "first_touch")
-SPLITS: Final = ("none", "equal", "by_role")
-EVIDENCE: Final = ("registration", "code", "click", "email")
+LAST_TOUCH: Final = "last_touch"
+FIRST_TOUCH: Final = "first_touch"
+MODELS: Final = (LAST_TOUCH, FIRST_TOUCH)
+UNDIVIDED: Final = "none"
+EQUAL: Final = "equal"
+BY_ROLE: Final = "by_role"
+SPLITS: Final = (UNDIVIDED, EQUAL, BY_ROLE)
+REGISTRATION: Final = "registration"
+CODE: Final = "code"
+CLICK: Final = "click"
+EMAIL: Final = "email"
+EVIDENCE: Final = (REGISTRATION, CODE, CLICK, EMAIL)
 VERDICTS: Final = ("accept", "review", "reject")
 
 
@@ -200,6 +221,10 @@ class RuleCaps:
     policy: str = CUT
 
 
+MAX_CAPS: Final = 40
+"""Those of one version and those of the next move together, in one transaction of 100."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
     """The most that a partner, or the programme (a budget), may earn in a period.
@@ -290,11 +315,17 @@ class Eligibility:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributionPolicy:
-    """In which order evidence counts, which touch wins, and how several partners share."""
+    """In which order evidence counts, which touch wins, and how several partners share.
+
+    The order has the last word between kinds of evidence, the model between touches of one kind.
+    ``basis_points`` are the parts by role: all of a referral, given exactly if it splits by role.
+    ``attribution`` and ``claims`` say what each word means.
+    """
 
     order: tuple[str, ...] = EVIDENCE
-    model: str = "last_touch"
-    split: str = "none"
+    model: str = LAST_TOUCH
+    split: str = UNDIVIDED
+    basis_points: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,11 +342,13 @@ class Terms:
     eligibility: Eligibility = field(default_factory=Eligibility)
     overrides: tuple[Override, ...] = ()
     caps: tuple[Cap, ...] = ()
+    partner_closed: str = KEEP
     attribution_days: int = 90
     credit_days: int = 365
     protection_days: int = 180
     prior_days: int = 0
     late_grace_days: int = 30
+    clawback_days: int | None = None
     time_zone: str = "UTC"
 
     def rule(self, rule_id: str) -> Rule | None:

@@ -8,6 +8,7 @@ import sys
 from typing import Any, Final
 
 from shared.domain import terms as model
+from shared.domain.entitlements import INTRODUCER, ROLES, WHOLE_SHARE
 
 Schema = dict[str, Any]
 
@@ -45,6 +46,7 @@ def terms_schema() -> Schema:
                             "protection_days",
                             "prior_days",
                             "late_grace_days",
+                            "clawback_days",
                         ),
                         _DAYS,
                     )
@@ -56,13 +58,7 @@ def terms_schema() -> Schema:
                     "additionalProperties": _list(_NAME),
                 },
                 "lost_retracts": _list(_NAME),
-                "attribution": _object(
-                    {
-                        "order": _list(_choice(model.EVIDENCE), least=1, most=len(model.EVIDENCE)),
-                        "model": _choice(model.MODELS),
-                        "split": _choice(model.SPLITS),
-                    }
-                ),
+                "attribution": _attribution(),
                 "lead_quality": _lead_quality(),
                 "eligibility": _object(
                     {
@@ -72,7 +68,8 @@ def terms_schema() -> Schema:
                     }
                 ),
                 "overrides": _list(_override()),
-                "caps": _list(_cap()),
+                "caps": _list(_cap(), most=model.MAX_CAPS),
+                "partner_closed": _choice(model.PARTNER_CLOSED),
                 "rules": _list({"$ref": "#/$defs/rule"}, least=1),
             },
             required=("name", "rules"),
@@ -111,6 +108,26 @@ def _whole(least: int, most: int) -> Schema:
 
 def _one_of(*names: str) -> list[Schema]:
     return [{"required": [name]} for name in names]
+
+
+def _attribution() -> Schema:
+    whose = {
+        "order": _list(_choice(model.EVIDENCE), least=1, most=len(model.EVIDENCE)),
+        "model": _choice(model.MODELS),
+    }
+    parts = _object(dict.fromkeys(ROLES, _whole(1, WHOLE_SHARE)), required=(INTRODUCER,))
+    without_parts = tuple(split for split in model.SPLITS if split != model.BY_ROLE)
+    by_role = {
+        **whose,
+        "split": _choice((model.BY_ROLE,)),
+        "basis_points": {**parts, "description": f"Parts that sum to {WHOLE_SHARE}."},
+    }
+    return {
+        "oneOf": [
+            _object({**whose, "split": _choice(without_parts)}),
+            _object(by_role, required=("split", "basis_points")),
+        ]
+    }
 
 
 def _lead_quality() -> Schema:
@@ -194,7 +211,7 @@ def _tiers() -> Schema:
     return _object(
         {
             "by": _choice((model.BY_COUNT, model.BY_REVENUE)),
-            "mode": _choice((model.PROSPECTIVE, model.RETROACTIVE)),
+            "mode": _choice(tuple(model.TIER_MODES)),
             "period": _choice(model.TIER_PERIODS),
             "milestone": _NAME,
             "steps": _list({**step, "oneOf": _one_of("percent", "fixed")}, least=1),

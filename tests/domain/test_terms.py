@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import InvalidFieldsError
-from shared.domain.terms import Fixed, Percent
+from shared.domain.terms import MAX_CAPS, Fixed, Percent
 from shared.domain.terms_reader import MAX_RULES, parse_terms
 from tests.builders.money import WORKED_EXAMPLE, worked_terms
 
@@ -40,12 +40,13 @@ def test_worked_example_reads() -> None:
     ]
     assert Fixed(amount_minor=5_000) == terms.rules[0].value
     assert Percent(percent=Decimal(10), base="deal_amount") == terms.rules[2].value
-    assert (90, 365, 180, 0, 30) == (
+    assert (90, 365, 180, 0, 30, None) == (
         terms.attribution_days,
         terms.credit_days,
         terms.protection_days,
         terms.prior_days,
         terms.late_grace_days,
+        terms.clawback_days,
     )
 
 
@@ -54,7 +55,11 @@ def test_worked_example_reads() -> None:
     [
         ("name", ..., "name", "wrong_type"),
         ("surprise", 1, "surprise", "unknown_field"),
+        ("partner_closed", "lose", "partner_closed", "not_allowed"),
+        ("partner_closed", True, "partner_closed", "not_allowed"),
         ("windows", [], "windows", "wrong_type"),
+        ("windows", {"clawback_days": None}, "windows.clawback_days", "wrong_type"),
+        ("windows", {"clawback_days": 3_661}, "windows.clawback_days", "wrong_type"),
         ("windows", {"credit_days": "1"}, "windows.credit_days", "wrong_type"),
         ("windows", {"credit_days": True}, "windows.credit_days", "wrong_type"),
         ("windows", {"credit_days": -1}, "windows.credit_days", "wrong_type"),
@@ -66,6 +71,7 @@ def test_worked_example_reads() -> None:
         ("rules", ..., "rules", "required"),
         ("rules", [], "rules", "required"),
         ("rules", [{}] * (MAX_RULES + 1), "rules", "too_many"),
+        ("caps", [{}] * (MAX_CAPS + 1), "caps", "too_many"),
         ("rules.0", 5, "rules[0]", "wrong_type"),
         ("rules.0.id", "Bad Id", "rules[0].id", "wrong_type"),
         ("rules.0.id", "won_commission", "rules[2].id", "duplicate"),
@@ -140,3 +146,69 @@ def test_all_mistakes_come_at_once() -> None:
     definition = changed("rules.0.kind", "gold")
     definition["rules"][1]["kind"] = "silver"
     assert {"rules[0].kind", "rules[1].kind"} <= set(refused(definition))
+
+
+def test_parts_by_role_are_read() -> None:
+    parts = {"introducer": 7_000, "co_referrer": 2_000, "assist": 1_000}
+    definition = changed("attribution", {"split": "by_role", "basis_points": parts})
+
+    assert parts == parse_terms(definition, currency="USD").attribution.basis_points
+
+
+@pytest.mark.parametrize(
+    ("attribution", "where", "code"),
+    [
+        ({"split": "by_role"}, "", "required"),
+        ({"basis_points": {"introducer": 10_000}}, "", "not_allowed"),
+        ({"split": "by_role", "basis_points": []}, "", "wrong_type"),
+        ({"split": "by_role", "basis_points": {"introducer": 9_999}}, "", "not_the_whole"),
+        (
+            {"split": "by_role", "basis_points": {"introducer": 9_000, "assist": 2_000}},
+            "",
+            "not_the_whole",
+        ),
+        (
+            {"split": "by_role", "basis_points": {"co_referrer": 10_000}},
+            ".introducer",
+            "wrong_type",
+        ),
+        (
+            {"split": "by_role", "basis_points": {"introducer": 10_000, "assist": 0}},
+            ".assist",
+            "wrong_type",
+        ),
+        (
+            {"split": "by_role", "basis_points": {"introducer": "10000"}},
+            ".introducer",
+            "wrong_type",
+        ),
+        (
+            {"split": "by_role", "basis_points": {"introducer": 10_000, "boss": 1}},
+            ".boss",
+            "unknown_field",
+        ),
+    ],
+)
+def test_parts_by_role_are_the_whole(attribution: object, where: str, code: str) -> None:
+    found = refused(changed("attribution", attribution))
+
+    assert code == found[f"attribution.basis_points{where}"]
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [("marginal", "prospective"), ("cliff", "retroactive"), ("retroactive", "retroactive")],
+)
+def test_marginal_and_cliff_are_words_for_how_a_tier_by_count_pays(word: str, meaning: str) -> None:
+    written = parse_terms(changed("rules.2.tiers.mode", word), currency="USD")
+    meant = parse_terms(changed("rules.2.tiers.mode", meaning), currency="USD")
+    assert meant == written
+    assert written.rules[2].tier
+    assert meaning == written.rules[2].tier.mode
+
+
+def test_a_marginal_tier_by_revenue_is_refused() -> None:
+    steps = [{"from": "5000.00", "percent": "12"}]
+    tier = {"by": "revenue", "milestone": "won", "steps": steps, "mode": "marginal"}
+    assert {"rules[2].tiers.mode": "not_allowed"} == refused(changed("rules.2.tiers", tier))
+    assert parse_terms(changed("rules.2.tiers", {**tier, "mode": "cliff"}), currency="USD")
