@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from types import FrameType
 
 from local import cloud as clouds
-from local.client import ApiError
 from local.demo_pages import HOME_PATH, Pages
 from local.deploy import DeployError
 from local.emulator import EmulatorError
@@ -17,6 +16,7 @@ from local.ports import PortError
 from local.progress import Progress
 from local.seed import seed
 from local.story import Story, StoryError
+from shared.adapters.management_api import ApiError
 
 FAILURES = (ApiError, BusyError, DeployError, EmulatorError, PortError, StoryError)
 DEMO_FOLDER = "demo"

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from local.client import ApiError, Management
+from shared.adapters.management_api import ApiError, Management
 
 DEADLINE_S: Final = 60.0
 POLL_S: Final = 0.25

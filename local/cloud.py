@@ -9,12 +9,12 @@ from typing import Final
 
 from local import emulator as emulators
 from local import ports
-from local.client import Management
 from local.deploy import Deployer, Deployment
 from local.emulator import Emulator
 from local.places import Places
 from local.progress import Progress
 from local.proxy import Proxy
+from shared.adapters.management_api import Management
 
 KEY_FORMAT: Final = "gw_{id}_{secret}"
 

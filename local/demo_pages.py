@@ -12,10 +12,10 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from local.client import ApiError, Management
 from local.proxy import Answer, Request
 from local.seed import LANDING_PATH, STAGE_MAP, THANKS_PATH, Demo
 from local.senders import hubspot_change, post_hubspot
+from shared.adapters.management_api import ApiError, Management
 
 HOME_PATH: Final = "/_demo/"
 REVIEW_PATH: Final = "/_demo/accept"

@@ -28,6 +28,9 @@ LOG_TAIL_LINES: Final = 30
 # Each running handler costs about 50 MB; a burst may not take the whole machine.
 CONCURRENT_HANDLERS: Final = 16
 AUTOSAVE_S: Final = 3
+# What a killed emulator may forget: all since the last save, which takes a moment itself. With
+# hundreds of thousands of rows that moment is longer.
+LOST_WHEN_KILLED_S: Final = 2 * AUTOSAVE_S
 
 # What a child may see of our environment: nothing that could hold credentials or a profile.
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
@@ -147,7 +150,12 @@ def environment(places: Places, port: int, identity: str) -> dict[str, str]:
 
 
 def start(
-    places: Places, port: int, *, inherited: tuple[int, ...] = (), python: Path = EMULATOR_PYTHON
+    places: Places,
+    port: int,
+    *,
+    inherited: tuple[int, ...] = (),
+    python: Path = EMULATOR_PYTHON,
+    launcher: Path = LAUNCHER,
 ) -> Emulator:
     """Start the emulator and wait until it answers as ours; it keeps ``inherited`` open.
 
@@ -161,7 +169,7 @@ def start(
     log = places.logs / "emulator.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(python), str(LAUNCHER)],
+            [str(python), str(launcher)],
             env=environment(places, port, identity),
             cwd=places.home,
             stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ as it is and says so.
 
 # ruff: noqa: SLF001 - correcting another program means reaching for what it does not offer
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -59,6 +60,36 @@ def forget_stream_positions() -> None:
     lambda_svc.get_state = without_positions
 
 
+def tell_shards() -> None:
+    """Tell with each batch of a table's stream which shard it is of, and redeliver failed ones.
+
+    A mapping with a tumbling window does both: the shard is in the event, and an answer that
+    names failed records brings them again. The emulator knows no windows, has one shard per
+    stream, and takes every answer for a success. Can go when it does otherwise.
+    """
+    lambda_svc = emulator_module("services.lambda_svc")
+    shard = emulator_module("services.dynamodb_streams")._DEFAULT_SHARD_ID
+    execute = lambda_svc._execute_function
+
+    def with_shard(function: dict[str, Any], event: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        if not _is_of_a_stream(event):
+            answer: dict[str, Any] = execute(function, event)
+            return answer
+        result: dict[str, Any] = execute(function, {**event, "shardId": shard, "state": {}})
+        body = result.get("body")
+        if isinstance(body, dict) and body.get("batchItemFailures"):
+            return {**result, "error": True}
+        return result
+
+    lambda_svc._execute_function = with_shard
+
+
+def _is_of_a_stream(event: Any) -> bool:  # noqa: ANN401 - any JSON
+    records = event.get("Records") if isinstance(event, dict) else None
+    first = records[0] if isinstance(records, list) and records else None
+    return isinstance(first, dict) and first.get("eventSource") == "aws:dynamodb"
+
+
 def exclude_punctuation() -> None:
     """Let a generated secret keep to the characters that the template asks for.
 
@@ -83,28 +114,47 @@ def exclude_punctuation() -> None:
 def save_every(interval_s: float) -> None:
     """Save the state every few seconds, so that a killed emulator loses only those.
 
-    Can go when the emulator saves by itself; now it does so on a clean exit only.
+    The copy is taken on the emulator's event loop, where tables change: beside it, a busy table
+    could not be copied at all, and a transaction would be saved by half. Can go when the
+    emulator saves by itself; now it does so on a clean exit only.
     """
     app, persistence = emulator_module("app"), emulator_module("core.persistence")
-    save_all, lock = persistence.save_all, threading.Lock()
+    save_all, lock, ended = persistence.save_all, threading.Lock(), threading.Event()
 
-    def save_one_at_a_time(services: dict[str, Callable[[], Any]]) -> None:
+    def save_at_the_end(services: dict[str, Callable[[], Any]]) -> None:
         # Two savers would write the same temporary file.
         with lock:
+            ended.set()
             save_all(services)
 
-    app.save_all = save_one_at_a_time
+    app.save_all = save_at_the_end
+
+    async def copies() -> dict[str, Any]:
+        return states_of(app._build_persistence_save_dict())
 
     def loop() -> None:
-        while True:
-            time.sleep(interval_s)
+        while not ended.wait(interval_s):
             try:
-                save_one_at_a_time(app._build_persistence_save_dict())
+                states = asyncio.run_coroutine_threadsafe(copies(), app._MAIN_LOOP).result()
+                with lock:
+                    # What was copied before the end is older than what was saved there.
+                    if not ended.is_set():
+                        for name, state in states.items():
+                            persistence.save_state(name, state)
             except Exception as error:  # noqa: BLE001 - saving must go on
-                # A table that changes while it is copied: the next round saves it.
                 print(f"state not saved this time: {type(error).__name__}", file=sys.stderr)
 
     threading.Thread(target=loop, name="autosave", daemon=True).start()
+
+
+def states_of(services: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return what each service has to save; one that changes meanwhile is left for next time."""
+    states: dict[str, Any] = {}
+    for name, get_state in services.items():
+        # Queues and functions have threads of their own.
+        with contextlib.suppress(RuntimeError):
+            states[name] = get_state()
+    return {name: state for name, state in states.items() if state is not None}
 
 
 def exit_with_parent(parent: int) -> None:
@@ -130,6 +180,7 @@ def main() -> None:
     if found == KNOWN_VERSION:
         shorten_stderr_wait()
         forget_stream_positions()
+        tell_shards()
         exclude_punctuation()
         save_every(float(os.environ.get("GOODWORD_AUTOSAVE_S", "3")))
     else:

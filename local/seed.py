@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from local.client import ApiError, Management
 from local.cloud import Cloud
 from local.places import read_json, write_json
 from local.senders import Address
+from shared.adapters.management_api import ApiError, Management
 
 PROGRAM_ID: Final = "prg_demo"
 PARTNER_NAME: Final = "Ada Consulting"
@@ -50,7 +50,7 @@ def seed(cloud: Cloud) -> Demo:
     if before.get("program_id") and exists(api, f"/programs/{before['program_id']}"):
         demo = from_endpoints(before, cloud.url)
         if before.get("short_url") != cloud.url:
-            # The landing page moved to another port, and links are never edited.
+            # The landing page moved to another port. The old link may be changed or retired.
             code = create_link(api, cloud.url, demo.program_id, demo.partner_id)
             demo = Demo(
                 program_id=demo.program_id,

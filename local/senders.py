@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from local.client import Reply, send
+from shared.adapters.management_api import Reply, send
 
 HUBSPOT_BATCH: Final = 100
 JSON: Final = "application/json"

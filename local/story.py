@@ -14,11 +14,11 @@ from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from local import books
-from local.client import Management, Reply, send
 from local.cloud import Cloud
 from local.progress import Progress
 from local.seed import Demo
 from local.senders import hubspot_change, post_hubspot, post_standard
+from shared.adapters.management_api import Management, Reply, send
 
 HOLD: Final = timedelta(days=30)
 CLOCK_GRACE: Final = timedelta(seconds=5)

@@ -7,13 +7,19 @@ from functions.manage_program import paging, views
 from functions.manage_program.calls import Answer, Call, bytes_of_request
 from functions.manage_program.destinations import check_destination
 from functions.manage_program.documents import json_body
-from functions.manage_program.schema import NewLink, moment, read
+from functions.manage_program.schema import LinkChanges, NewLink, given, moment, read
 from shared.adapters.dynamodb import lists
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.link_rows import link_from
-from shared.domain.errors import ConflictError, invalid
-from shared.domain.links import CODE_RANDOM_BYTES, Link, new_code
-from shared.usecases.manage_links import create_link
+from shared.domain.errors import ConflictError, InvalidFieldsError, NotFoundError, invalid
+from shared.domain.links import CODE_RANDOM_BYTES, Link, new_code, parse_code
+from shared.usecases.manage_links import (
+    LinkStores,
+    change_link,
+    create_link,
+    read_link,
+    retire_link,
+)
 
 CODE_TRIES: Final = 3
 
@@ -29,24 +35,65 @@ def create(call: Call) -> Answer:
             program_id=body.program_id,
             partner_id=body.partner_id,
             destination=body.destination,
-            utm=body.utm,
+            own_utm=body.utm,
             campaign=body.campaign,
             asset=body.asset,
+            precedence=body.precedence,
+            add_via=body.add_via,
             expires_at=expires_at,
+            click_cap=body.click_cap or 0,
             created_at=call.now,
         )
-        return create_link(
-            call.services.links,
-            call.services.programs,
-            call.services.partners,
-            wanted,
-            check_destination=check_destination,
-            now=call.now,
-            mark=call.mark,
-        )
+        return create_link(_stores(call), wanted, now=call.now, mark=call.mark)
 
     link = attempt(body.code) if body.code is not None else _under_fresh_code(call, attempt)
     return Answer(status=201, body=views.link(link, call.services.short_url))
+
+
+def show(call: Call) -> Answer:
+    """Show one link, also a retired one."""
+    link = read_link(call.services.links, code_of(call))
+    return Answer(status=200, body=views.link(link, call.services.short_url))
+
+
+def change(call: Call) -> Answer:
+    """Change some fields of a link."""
+    changes = given(read(LinkChanges, json_body(call.event)))
+    if "utm" in changes:
+        changes["own_utm"] = changes.pop("utm")
+    if "expires_at" in changes:
+        changes["expires_at"] = moment(changes["expires_at"], "expires_at")
+    if "click_cap" in changes:
+        changes["click_cap"] = changes["click_cap"] or 0
+    link = change_link(_stores(call), code_of(call), changes, now=call.now)
+    return Answer(status=200, body=views.link(link, call.services.short_url))
+
+
+def retire(call: Call) -> Answer:
+    """Retire a link; doing it again changes nothing."""
+    link = retire_link(call.services.links, code_of(call), now=call.now)
+    return Answer(status=200, body=views.link(link, call.services.short_url))
+
+
+def code_of(call: Call) -> str:
+    """Return the code in the path.
+
+    Raises:
+        NotFoundError: when it can't be one.
+    """
+    try:
+        return parse_code(call.id_of("code"))
+    except InvalidFieldsError as error:
+        raise NotFoundError from error
+
+
+def _stores(call: Call) -> LinkStores:
+    return LinkStores(
+        links=call.services.links,
+        programs=call.services.programs,
+        partners=call.services.partners,
+        check_destination=check_destination,
+    )
 
 
 def _under_fresh_code(call: Call, attempt: Callable[[str], Link]) -> Link:

@@ -29,16 +29,22 @@ RESERVED_CODES: Final = frozenset(
         "_demo",
         "admin",
         "api",
+        "assets",
+        "auth",
         "console",
+        "docs",
         "favicon.ico",
         "healthz",
         "login",
+        "manage",
         "portal",
         "robots.txt",
         "sitemap.xml",
         "snippet.js",
         "static",
+        "status",
         "v1",
+        "webhooks",
     }
 )
 """Paths of our own, now or later. Most can't be codes anyway; listing them keeps it so."""
@@ -64,11 +70,16 @@ _NOT_IN_QUERY: Final = re.compile(r"[^\x21-\x7e]|[\"#'<>;\\]")
 class Link:
     """A short link of one partner in one programme.
 
-    ``destination`` was checked against the programme's landing hosts when it was stored.
+    ``destination`` was checked against the programme's landing hosts when it was stored, and
+    ``utm`` is what became of ``own_utm``, as its author wrote it, and the programme's templates.
     ``precedence`` says who wins when a parameter comes from several sides: ``query_wins``: the
     visitor's query, then the link's UTM, then the destination's own; ``link_wins``: the link's
     UTM, then the destination's own, and a query only adds; ``no_forward``: as ``link_wins``, and
     the query is left out.
+
+    ``click_cap`` (0: none) is how many clicks of people since ``cap_from`` it takes;
+    ``cap_reached`` follows some moments after the last of them. A retired link is disabled for
+    good; its row stays, so that nobody ever gets its code.
     """
 
     code: str
@@ -76,6 +87,7 @@ class Link:
     partner_id: str
     destination: str
     utm: Mapping[str, str] = field(default_factory=dict)
+    own_utm: Mapping[str, str] = field(default_factory=dict)
     campaign: str = ""
     asset: str = ""
     click_param: str = CLICK_PARAM
@@ -83,12 +95,19 @@ class Link:
     precedence: str = QUERY_WINS
     expires_at: datetime | None = None
     disabled: bool = False
+    click_cap: int = 0
+    cap_from: datetime | None = None
+    cap_reached: bool = False
     fallback_url: str = ""
     created_at: datetime
+    retired_at: datetime | None = None
+    version: int = 1
 
     def is_live(self, now: datetime) -> bool:
         """Tell whether visitors are sent on at ``now``."""
-        return not self.disabled and (self.expires_at is None or now < self.expires_at)
+        if self.disabled or self.cap_reached:
+            return False
+        return self.expires_at is None or now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

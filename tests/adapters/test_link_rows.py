@@ -9,7 +9,7 @@ from shared.adapters.dynamodb.codec import Item, from_wire, to_wire
 from shared.adapters.dynamodb.keyring_rows import keyring_from, keyring_row
 from shared.adapters.dynamodb.link_rows import click_row, link_from, link_row
 from shared.domain.click_tokens import Keyring, SigningKey
-from shared.domain.clicks import Click, Visit, kept_agent, kept_utm
+from shared.domain.clicks import Click, Visit, kept_agent, kept_label, kept_utm
 from shared.domain.links import LINK_WINS, Link
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
@@ -26,6 +26,7 @@ def stored(row: Item) -> Item:
         {},
         {
             "utm": {"utm_source": "é", "utm_term": ""},
+            "own_utm": {"utm_source": "{partner}"},
             "campaign": "spring",
             "asset": "banner",
             "click_param": "gw",
@@ -34,6 +35,11 @@ def stored(row: Item) -> Item:
             "expires_at": NOW + timedelta(days=1),
             "disabled": True,
             "fallback_url": "https://shop.example/gone",
+            "click_cap": 10,
+            "cap_from": NOW,
+            "cap_reached": True,
+            "retired_at": NOW + timedelta(days=2),
+            "version": 7,
         },
     ],
 )
@@ -71,6 +77,9 @@ def test_a_click_is_keyed_by_its_own_id_and_forgotten_after_90_days() -> None:
         program_id="prg_1",
         partner_id="ptr_1",
         clicked_at=NOW,
+        campaign="autumn",
+        asset="banner",
+        visitor="0123456789ab",
         utm={"utm_source": "news"},
         user_agent="Firefox",
     )
@@ -81,6 +90,9 @@ def test_a_click_is_keyed_by_its_own_id_and_forgotten_after_90_days() -> None:
         "program_id": "prg_1",
         "partner_id": "ptr_1",
         "clicked_at": "2026-01-02T03:04:05.678900+00:00",
+        "campaign": "autumn",
+        "asset": "banner",
+        "visitor": "0123456789ab",
         "utm": {"utm_source": "news"},
         "user_agent": "Firefox",
         "expires_at_epoch": int((NOW + timedelta(days=90)).timestamp()),
@@ -97,6 +109,9 @@ def test_the_largest_click_stays_within_one_write_unit() -> None:
         program_id="prg_" + "0" * 26,
         partner_id="ptr_" + "0" * 26,
         clicked_at=NOW,
+        campaign=kept_label("é" * 100),
+        asset=kept_label("é" * 100),
+        visitor="f" * 12,
         utm=kept_utm(address),
         user_agent=kept_agent(visit),
     )

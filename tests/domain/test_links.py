@@ -254,11 +254,12 @@ def test_a_line_break_in_a_stored_destination_is_escaped_too() -> None:
     [
         ({}, True),
         ({"disabled": True}, False),
+        ({"cap_reached": True}, False),
         ({"expires_at": NOW + timedelta(seconds=1)}, True),
         ({"expires_at": NOW}, False),
     ],
 )
-def test_a_link_is_live_until_it_is_disabled_or_expires(
+def test_a_link_is_live_until_it_is_disabled_expires_or_reaches_its_cap(
     changes: dict[str, Any],
     expected: bool,  # noqa: FBT001 - a column of the table above
 ) -> None:

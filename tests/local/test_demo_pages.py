@@ -2,10 +2,10 @@
 
 import pytest
 
-from local.client import Management
 from local.demo_pages import Pages, cell, fields, table
 from local.proxy import Answer, Request
 from local.seed import Demo
+from shared.adapters.management_api import Management
 
 URL = "http://127.0.0.1:8000"
 HOST = (b"Host", b"127.0.0.1:8000")
