@@ -1,101 +1,73 @@
-"""Runs the checks on the DynamoDB in memory, and on a real endpoint where one is given.
+"""Runs the checks on the stand-ins that tests use and on the local cloud.
 
-``GOODWORD_CONFORMANCE_ENDPOINT=http://127.0.0.1:PORT`` adds a second run against the DynamoDB
-there (the local cloud's), in a table of its own that is deleted afterwards.
+The local cloud is the emulator as ``make run`` starts it, with nothing deployed: what is checked
+is the services. ``deviations.py`` lists where one of them is known to differ.
 """
-
-# ruff: noqa: ANN401 - requests and answers are as loosely typed as in boto3
 
 from __future__ import annotations
 
-import os
 import uuid
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from shared import names
+from tests.builders.emulated import Emulated, emulated
+from tests.conformance.deviations import deviation_of
 from tests.conformance.rows import Rows
+from tests.conformance.stores import CloudStore, MemoryStore, Store
 from tests.fakes.memory_dynamodb import MemoryDynamo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Iterator
 
-ENDPOINT = os.environ.get("GOODWORD_CONFORMANCE_ENDPOINT", "")
-BACKENDS = [pytest.param("memory")]
-if ENDPOINT:
-    BACKENDS.append(pytest.param("endpoint", marks=pytest.mark.e2e))
-
-# Where the local cloud is known to be laxer than the service. Strict: the day that one of these
-# passes, its line goes.
-KNOWN_GAPS = (
-    "test_a_faulty_update_is_refused[endpoint-path twice]",
-    "test_a_faulty_update_is_refused[endpoint-path set and removed]",
-)
+BACKENDS = [pytest.param("memory"), pytest.param("cloud", marks=pytest.mark.e2e)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.name in KNOWN_GAPS:
-            item.add_marker(pytest.mark.xfail(reason="accepted by the local cloud"))
-
-
-def _table_of_its_own(client: Any, name: str) -> None:
-    indexes = {
-        names.INDEX_LIST: (names.LIST_PK, names.LIST_SK),
-        names.INDEX_DUE: (names.DUE_PK, names.DUE_SK),
-    }
-    attributes = [names.PK, names.SK, *(part for pair in indexes.values() for part in pair)]
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=_schema(names.PK, names.SK),
-        AttributeDefinitions=[{"AttributeName": a, "AttributeType": "S"} for a in attributes],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": _schema(*pair),
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index, pair in indexes.items()
-        ],
-    )
-
-
-def _schema(pk: str, sk: str) -> list[dict[str, str]]:
-    return [
-        {"AttributeName": pk, "KeyType": "HASH"},
-        {"AttributeName": sk, "KeyType": "RANGE"},
-    ]
+        known = deviation_of(item.name)
+        if known:
+            # A refused connection is no deviation.
+            wrong = (AssertionError, pytest.fail.Exception)
+            item.add_marker(pytest.mark.xfail(reason=known.reason, raises=wrong, strict=True))
 
 
 @pytest.fixture(scope="session")
-def table() -> str:
-    return f"conformance-{uuid.uuid4().hex[:8]}-core"
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    with emulated(tmp_path_factory.mktemp("conformance")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def endpoint(table: str) -> Generator[Any]:
-    client: Any = boto3.client(
-        "dynamodb",
-        endpoint_url=ENDPOINT,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=30),
-    )
-    _table_of_its_own(client, table)
-    yield client
-    client.delete_table(TableName=table)
+def cloud_store(cloud: Emulated) -> Callable[[str], CloudStore]:
+    """Makes each table once, because that takes longer than most checks."""
+
+    @cache
+    def store_of(table: str) -> CloudStore:
+        return CloudStore(
+            client=cloud.client("dynamodb"), streams=cloud.client("dynamodbstreams"), table=table
+        )
+
+    return store_of
+
+
+def store_of(request: pytest.FixtureRequest, table: str) -> Store:
+    if request.param == "memory":
+        return MemoryStore(client=MemoryDynamo(), table=table)
+    found: CloudStore = request.getfixturevalue("cloud_store")(table)
+    return found
 
 
 @pytest.fixture(params=BACKENDS)
-def client(request: pytest.FixtureRequest) -> Any:
-    if request.param == "memory":
-        return MemoryDynamo()
-    return request.getfixturevalue("endpoint")
+def store(request: pytest.FixtureRequest) -> Store:
+    return store_of(request, "conformance-core")
+
+
+@pytest.fixture(params=BACKENDS)
+def books(request: pytest.FixtureRequest, pk: str) -> Rows:
+    store = store_of(request, "conformance-books")
+    return Rows(store.client, store.table, pk)
 
 
 @pytest.fixture
@@ -105,5 +77,5 @@ def pk() -> str:
 
 
 @pytest.fixture
-def rows(client: Any, table: str, pk: str) -> Rows:
-    return Rows(client, table, pk)
+def rows(store: Store, pk: str) -> Rows:
+    return Rows(store.client, store.table, pk)

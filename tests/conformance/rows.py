@@ -66,6 +66,9 @@ class Rows:
             body["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return {"Put": body}
 
+    def delete(self, sk: str = "0") -> Any:
+        return self.client.delete_item(TableName=self.table, Key=self.key(sk))
+
     def check_action(self, sk: str, condition: str, values: dict[str, Any]) -> Any:
         return {
             "ConditionCheck": {
@@ -74,6 +77,7 @@ class Rows:
                 "ConditionExpression": condition,
                 "ExpressionAttributeNames": {"#a": "a"},
                 "ExpressionAttributeValues": values,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
 

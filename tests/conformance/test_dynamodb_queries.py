@@ -56,6 +56,16 @@ def test_pages_follow_each_other_without_gap_or_overlap(rows: Rows) -> None:
         assert (wanted if forward else wanted[::-1]) == seen
 
 
+def test_a_page_that_ends_at_its_limit_promises_more(rows: Rows) -> None:
+    for sk in ("a", "b"):
+        rows.put(sk)
+
+    page = rows.query(Limit=2)
+
+    assert rows.key("b") == page["LastEvaluatedKey"]
+    assert [] == rows.sort_keys(ExclusiveStartKey=page["LastEvaluatedKey"])
+
+
 def test_a_page_goes_on_after_a_row_that_was_deleted_meanwhile(rows: Rows) -> None:
     for sk in ("a", "b", "c"):
         rows.put(sk)
@@ -93,12 +103,83 @@ def due(rows: Rows, when: str) -> dict[str, Any]:
     return {names.DUE_PK: s(rows.pk), names.DUE_SK: s(when)}
 
 
+def test_a_query_goes_on_behind_a_key_that_no_row_has(rows: Rows) -> None:
+    for sk in ("a", "b1", "b2", "c"):
+        rows.put(sk)
+
+    found = rows.sort_keys("#s < :s", s("c"), ExclusiveStartKey=rows.key("b"))
+
+    assert ["b1", "b2"] == found
+
+
+def test_a_scan_sees_every_row_that_its_filter_keeps(rows: Rows) -> None:
+    for number in range(5):
+        rows.put(str(number), owner=s(rows.pk), day=s(f"2026-11-2{number % 2}T00:00"))
+    request: dict[str, Any] = {
+        "TableName": rows.table,
+        "ConsistentRead": True,
+        "Limit": 2,
+        "FilterExpression": "#o = :o AND begins_with(#d, :d)",
+        "ExpressionAttributeNames": {"#o": "owner", "#d": "day"},
+        "ExpressionAttributeValues": {":o": s(rows.pk), ":d": s("2026-11-20")},
+    }
+    seen: list[str] = []
+    while True:
+        answer = rows.client.scan(**request)
+        seen += [row["sk"]["S"] for row in answer["Items"]]
+        if "LastEvaluatedKey" not in answer:
+            break
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    assert ["0", "2", "4"] == sorted(seen)
+
+
+def test_a_page_of_a_scan_can_be_empty_and_not_the_last(rows: Rows) -> None:
+    for sk in ("a", "b"):
+        rows.put(sk)
+
+    page = rows.client.scan(
+        TableName=rows.table,
+        Limit=1,
+        FilterExpression="#o = :o",
+        ExpressionAttributeNames={"#o": "owner"},
+        ExpressionAttributeValues={":o": s("nobody")},
+    )
+
+    assert [] == page["Items"]
+    assert {"pk", "sk"} == set(page["LastEvaluatedKey"])
+
+
 def test_a_sparse_index_holds_only_rows_with_both_keys(rows: Rows) -> None:
     rows.put("with", **due(rows, "2"))
     rows.put("half", **{names.DUE_PK: s(rows.pk)})
     rows.put("without")
 
     assert ["with"] == [row["sk"]["S"] for row in in_due(rows)["Items"]]
+
+
+def test_an_index_shows_the_row_as_it_was_written_last(rows: Rows) -> None:
+    rows.put(**due(rows, "2"), a=n(1))
+    rows.put(**due(rows, "1"), a=n(2))
+
+    assert [rows.key() | due(rows, "1") | {"a": n(2)}] == in_due(rows)["Items"]
+
+
+def test_an_index_of_numbers_is_sorted_by_their_value(books: Rows) -> None:
+    for number in (10, 9, 100, -1):
+        books.put(str(number), **{names.SEQ: n(number)})
+
+    found = books.client.query(
+        TableName=books.table,
+        IndexName=names.INDEX_SEQ,
+        KeyConditionExpression="#p = :p",
+        ExpressionAttributeNames={"#p": names.PK},
+        ExpressionAttributeValues={":p": s(books.pk)},
+        ScanIndexForward=False,
+        Limit=3,
+    )
+
+    assert ["100", "10", "9"] == [row["sk"]["S"] for row in found["Items"]]
 
 
 def test_a_row_leaves_the_index_when_its_keys_are_removed(rows: Rows) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.rows import NEW, Rows, code, n, refusal, s
+from tests.fakes.dynamodb_values import row_bytes
 
 N38 = "12345678901234567890123456789012345678"
 
@@ -63,6 +64,26 @@ def test_a_key_over_the_limit_is_refused(rows: Rows) -> None:
 
 def test_a_row_over_400_kb_is_refused(rows: Rows) -> None:
     assert "ValidationException" == code(rows.put, a=s("x" * 410_000))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"é": s("ß")},
+        {"b": {"B": b"123"}, "c": {"BOOL": True}, "d": {"NULL": True}},
+        {"c": {"L": [s("x"), {"M": {"d": s("y")}}]}},
+        # The size of a number is documented as about so much: whole ones agree.
+        {"c": n(123456), "d": n(10)},
+    ],
+    ids=["plain", "more bytes than characters", "scalars", "nested", "numbers"],
+)
+def test_a_row_may_have_400_kb_and_no_byte_more(rows: Rows, attributes: dict[str, Any]) -> None:
+    left = 400 * 1024 - row_bytes(rows.key() | attributes | {"a": s("")})
+
+    rows.put(a=s("x" * left), **attributes)
+
+    assert "ValidationException" == code(rows.put, a=s("x" * (left + 1)), **attributes)
 
 
 def test_an_update_to_over_400_kb_is_refused_and_changes_nothing(rows: Rows) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from local.client import Management
     from local.cloud import Cloud
+    from shared.adapters.management_api import Management
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.client import send
 from local.senders import (
     hubspot_change,
     hubspot_signature,
@@ -16,9 +15,10 @@ from local.senders import (
     post_standard,
     standard_signature,
 )
+from shared.adapters.management_api import send
 
 if TYPE_CHECKING:
-    from local.client import Reply
+    from shared.adapters.management_api import Reply
     from tests.e2e.conftest import Deployed
 
 pytestmark = pytest.mark.e2e

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from local import books
-from local.client import send
 from local.seed import THANKS_PATH
+from shared.adapters.management_api import send
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployed

@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from local.client import send
 from local.seed import LANDING_PATH
+from shared.adapters.management_api import send
 
 if TYPE_CHECKING:
-    from local.client import Reply
+    from shared.adapters.management_api import Reply
     from tests.e2e.conftest import Deployed
 
 pytestmark = pytest.mark.e2e

@@ -215,3 +215,17 @@ def query_page(table: Table, request: dict[str, Any]) -> Answer:
         after = _position(table, start, sk)
         positions = [p for p in positions if (p[0] > after if forward else p[0] < after)]
     return _page([row for _, row in positions], request.get("Limit"), table, (pk, sk))
+
+
+def scan_page(table: Table, request: dict[str, Any]) -> Answer:
+    """Reads a page of the whole table; what the filter drops counts towards the page."""
+    scope = Scope(request)
+    wanted = conditions(request.get("FilterExpression", ""), scope)
+    scope.close()
+    start = request.get("ExclusiveStartKey")
+    after = table.key_of(start) if start else None
+    rows = [row for key, row in sorted(table.rows.items()) if after is None or key > after]
+    sk = (*table.key_names, "")[1]
+    answer = _page(rows, request.get("Limit"), table, (table.key_names[0], sk))
+    kept = [row for row in answer["Items"] if all(one.holds(row) for one in wanted)]
+    return {**answer, "Items": kept, "Count": len(kept)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -46,10 +47,18 @@ class MemoryBus(_Typed):  # type: ignore[misc]
 
     def _answer(self, entry: dict[str, Any]) -> dict[str, str]:
         code = next((c for event_id, c in self.codes.items() if event_id in entry["Detail"]), "")
+        code = code or ("" if _is_object(entry["Detail"]) else "MalformedDetail")
         if code:
             return {"ErrorCode": code, "ErrorMessage": "made up"}
         self.put.append(entry)
         return {"EventId": f"{len(self.put):08d}-0000-0000-0000-000000000000"}
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def bus_error(code: str) -> ClientError:

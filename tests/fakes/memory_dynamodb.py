@@ -29,6 +29,7 @@ from tests.fakes.dynamodb_tables import (
     judge,
     query_page,
     reason_of,
+    scan_page,
     table_named,
 )
 from tests.fakes.dynamodb_values import RefusedError, copied_row, invalid, row_bytes
@@ -66,6 +67,15 @@ _KNOWN = {
         "ExpressionAttributeValues",
         "ConsistentRead",
         "ScanIndexForward",
+        "Limit",
+        "ExclusiveStartKey",
+    },
+    "Scan": {
+        "TableName",
+        "FilterExpression",
+        "ExpressionAttributeNames",
+        "ExpressionAttributeValues",
+        "ConsistentRead",
         "Limit",
         "ExclusiveStartKey",
     },
@@ -114,6 +124,11 @@ class MemoryDynamo(_Typed):  # type: ignore[misc]
 
     def query(self, **request: Any) -> Answer:  # noqa: ANN401 - as boto3
         return self._call("query", "Query", request, self._query)
+
+    def scan(self, **request: Any) -> Answer:  # noqa: ANN401 - as boto3
+        return self._call(
+            "scan", "Scan", request, lambda one: scan_page(self._table(one["TableName"]), one)
+        )
 
     def transact_write_items(self, **request: Any) -> Answer:  # noqa: ANN401 - as boto3
         return self._call("transact_write_items", "TransactWriteItems", request, self._transact)
