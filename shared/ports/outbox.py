@@ -9,20 +9,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from shared.domain.outgoing import Outcome, Outgoing
+    from shared.domain.outgoing import Outcome, Outgoing, StoredEvent
 
 
 class Outbox(Protocol):
-    """Stored events on their way to the bus. Marks may be written twice."""
+    """Stored events on their way. Marks may be written twice; one that is done stays done."""
 
-    def unsent(self, *, before: datetime, limit: int) -> Sequence[Outgoing]:
-        """Return events stored before a moment that are neither sent nor parked."""
+    def waiting(self, *, before: datetime, limit: int) -> Sequence[Outgoing]:
+        """Return events that were to be looked at before a moment, as the sweep sends them."""
 
     def mark_sent(self, event_id: str, *, now: datetime) -> None:
-        """Remember that the bus has the event."""
+        """Remember that the bus has an event that nobody answers: it is done."""
+
+    def wait_on(self, event: Outgoing, *, now: datetime) -> None:
+        """Remember that the sweep sent an event, and when to look for the answer to it."""
 
     def park(self, event_id: str, reason: str, *, now: datetime) -> None:
-        """Set an event aside that can't be published as it is; the row stays."""
+        """Set an event aside that gets nowhere; the row stays."""
+
+
+class ParkedEvents(Protocol):
+    """Events that were set aside."""
+
+    def event(self, event_id: str) -> StoredEvent | None:
+        """Read an event."""
+
+    def release(self, event: StoredEvent, *, now: datetime) -> None:
+        """Put a parked event back among the waiting ones, unless somebody did already."""
 
 
 class Bus(Protocol):

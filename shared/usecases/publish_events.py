@@ -1,4 +1,4 @@
-"""Put stored events on the bus and mark them sent."""
+"""Put stored events on the bus and note it where nobody else will."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.ports import Bus, Outbox
 class Published:
     """What became of the events, as event ids in the order in which they were given.
 
-    ``undone`` ones were not sent, or not marked: they must be tried again.
+    ``undone`` ones were not sent, or that was not noted: they must be tried again.
     """
 
     sent: tuple[str, ...]
@@ -26,8 +26,8 @@ def publish_events(
 ) -> Published:
     """Publish every event that can be, park those that never can, and tell which remain.
 
-    An event may go out twice, with the same ``event_id``, when it was sent and the mark was not
-    written: consumers must not mind. An outage is no error here but a longer ``undone``.
+    An event may go out twice, with the same ``event_id``: consumers must not mind. An outage is
+    no error here but a longer ``undone``.
     """
     flaws = {one.event_id: one.flaw() for one in waiting}
     sent: set[str] = set()
@@ -36,7 +36,7 @@ def publish_events(
         if flaw and _is_parked(outbox, event_id, flaw, now):
             parked.add(event_id)
     for one, outcome in bus.publish([one for one in waiting if not flaws[one.event_id]]):
-        if outcome == "sent" and _is_marked(outbox, one.event_id, now):
+        if outcome == "sent" and _is_noted(outbox, one, now):
             sent.add(one.event_id)
         if outcome == "refused" and _is_parked(outbox, one.event_id, "refused_by_bus", now):
             parked.add(one.event_id)
@@ -48,10 +48,14 @@ def publish_events(
     )
 
 
-def _is_marked(outbox: Outbox, event_id: str, now: datetime) -> bool:
+def _is_noted(outbox: Outbox, one: Outgoing, now: datetime) -> bool:
     # One row that can't be written must not hide what happened to the others.
     try:
-        outbox.mark_sent(event_id, now=now)
+        if not one.is_answered:
+            outbox.mark_sent(one.event_id, now=now)
+        elif one.sweep:
+            outbox.wait_on(one, now=now)
+        # What the stream brings is due as it was stored: only the answer ends the waiting.
     except UnavailableError:
         return False
     return True

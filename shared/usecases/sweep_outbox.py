@@ -1,14 +1,10 @@
-"""Publish what the stream lost."""
+"""Publish again what stream, bus or queue lost."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from shared.ports import Bus, Outbox
 from shared.usecases.publish_events import publish_events
-
-GRACE: Final = timedelta(seconds=60)
-"""How long the stream has for an event before the sweep takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +17,13 @@ class Swept:
 
 
 def sweep_outbox(outbox: Outbox, bus: Bus, *, now: datetime, limit: int) -> Swept:
-    """Publish up to about ``limit`` events that still wait after ``GRACE``.
+    """Publish up to about ``limit`` events that have waited for too long.
+
+    One that was sent in vain as often as ``outgoing.WAITS`` allows is parked.
 
     Raises:
         UnavailableError: when the store can't be read.
     """
-    waiting = outbox.unsent(before=now - GRACE, limit=limit)
+    waiting = outbox.waiting(before=now, limit=limit)
     result = publish_events(waiting, outbox, bus, now=now)
     return Swept(published=len(result.sent), parked=len(result.parked), failed=len(result.undone))

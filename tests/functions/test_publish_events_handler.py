@@ -14,7 +14,7 @@ from functions.publish_events import handler as module
 from shared import names
 from tests.fakes.memory_bus import MemoryBus
 from tests.fakes.memory_dynamodb import MemoryDynamo
-from tests.fakes.stored_events import CORE, an_event, row_of, store_event, unsent_ids
+from tests.fakes.stored_events import CORE, an_event, row_of, store_event, waiting_ids
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -71,7 +71,7 @@ def test_a_batch_goes_out(world: World) -> None:
 
     assert [] == world.handle(world.dynamo.stream_records(CORE))
     assert [an_event(number).event_id for number in range(3)] == world.put_ids()
-    assert [] == unsent_ids(world.dynamo)
+    assert [] == waiting_ids(world.dynamo)
 
 
 def test_other_records_are_passed_over(world: World) -> None:
@@ -160,7 +160,7 @@ def test_wherever_poison_and_outages_are_the_rest_arrives(
 
     wanted = {an_event(number).event_id for number in set(range(count)) - poison}
     assert wanted == set(world.put_ids())
-    assert [] == unsent_ids(world.dynamo)
+    assert [] == waiting_ids(world.dynamo)
     assert poison == {
         number for number in range(count) if "parked_at" in row_of(world.dynamo, an_event(number))
     }

@@ -26,6 +26,7 @@ import pytest
 
 from shared import names
 from shared.domain.events import EVALUATED
+from tests.fakes.dynamodb_streams import stream_record
 from tests.fakes.memory_bus import MemoryBus
 from tests.fakes.memory_dynamodb import MemoryDynamo
 from tests.harness.wire import Wire
@@ -171,14 +172,14 @@ class Cloud:
 
     def pending_records(self) -> list[dict[str, Any]]:
         """Return what the core table's stream holds for the publisher, as its filter lets it."""
-        found = []
-        for record in self.store.stream_records(CORE):
-            number = int(record["dynamodb"]["SequenceNumber"])
-            partition = record["dynamodb"]["Keys"][names.PK]["S"]
-            wanted = record["eventName"] == "INSERT" and partition.startswith(names.OUTBOX_PREFIX)
-            if wanted and number > self.consumed:
-                found.append(record)
-        return found
+        return [
+            stream_record(change)
+            for change in self.store.changes
+            if change.table == CORE
+            and change.event_name == "INSERT"
+            and int(change.sequence_number) > self.consumed
+            and change.keys[names.PK]["S"].startswith(names.OUTBOX_PREFIX)
+        ]
 
     def run_stream(self) -> bool:
         """Hand the stream's records to the publisher, once; say whether there were any."""
@@ -205,20 +206,16 @@ class Cloud:
             return bool(fresh)
         for entry in fresh:
             if entry["DetailType"] in EVALUATED:
-                self.queue.append(self._message(entry))
+                self.queue.append(message_of(entry))
         return bool(fresh)
-
-    def _message(self, entry: dict[str, Any]) -> Message:
-        detail = json.loads(entry["Detail"])
-        body = {"detail-type": entry["DetailType"], "source": entry["Source"], "detail": detail}
-        return Message(message_id=f"msg-{detail['event_id']}", body=json.dumps(body))
 
     def run_queue(self, batch: int = 10) -> bool:
         """Hand a batch of messages to the evaluation; the failed ones come again, five times."""
         records, self.queue[:] = self.queue[:batch], self.queue[batch:]
         if not records:
             return False
-        event = {"Records": [sqs_record(message) for message in records]}
+        tries = [self.receives[message.message_id] + 1 for message in records]
+        event = {"Records": [*map(sqs_record, records, tries)]}
         try:
             answer = self.invoke("evaluate_reward", event)
             failed = {row["itemIdentifier"] for row in answer["batchItemFailures"]}
@@ -235,6 +232,12 @@ class Cloud:
         """Let the schedule fire once; a run that breaks off is followed by the next one."""
         with suppress(Exception, Dead):
             self.invoke("mature_rewards", {})
+
+    def live(self, until: datetime, step: timedelta = timedelta(minutes=30)) -> None:
+        """Let time pass with messengers and schedule at work, a step at a time."""
+        while self.now < until:
+            self.now = min(until, self.now + step)
+            self.drain()
 
     def drain(self) -> int:
         """Let messengers and schedule run until all is at rest; return the rounds it took."""
@@ -273,12 +276,19 @@ class _Context:
         return 60_000
 
 
-def sqs_record(message: Message) -> dict[str, Any]:
+def message_of(entry: dict[str, Any], mark: str = "") -> Message:
+    """The message that the rule makes of an event; with a mark, as an archive's replay does."""
+    detail = json.loads(entry["Detail"])
+    body = {"detail-type": entry["DetailType"], "source": entry["Source"], "detail": detail}
+    return Message(message_id=f"msg-{detail['event_id']}{mark}", body=json.dumps(body))
+
+
+def sqs_record(message: Message, tries: int = 1) -> dict[str, Any]:
     """A queue message as Lambda gets it."""
     return {
         "messageId": message.message_id,
         "body": message.body,
-        "attributes": {"ApproximateReceiveCount": "1"},
+        "attributes": {"ApproximateReceiveCount": str(tries)},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from shared import names
@@ -11,7 +12,7 @@ from shared.adapters.dynamodb.books import movements_of_book
 from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.domain import books
 from shared.domain.evaluation import evaluate
-from shared.domain.rewards import BY_REFERRAL
+from shared.domain.rewards import BY_PARTNER, BY_REFERRAL
 from tests.harness.cloud import BOOKS, CORE, Cloud, Saved
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ _CLAIMED = ("locked_until", "expires_at_epoch")
 # Which of some equal partitions a row is listed in follows from its id.
 _SHARD = re.compile(r"#\d+$")
 _SHARDED = (names.LIST_PK, names.DUE_PK, names.PROGRAM_PK)
+
+# When we came to bind a deal and to post an adjustment.
+_WHEN = ("bound_at", "posted_at")
+_RUN = re.compile(r"\brun_[0-9a-hjkmnp-tv-z]{26}\b")
 
 
 def essence(cloud: Cloud, before: Saved) -> list[str]:
@@ -46,6 +51,45 @@ def essence(cloud: Cloud, before: Saved) -> list[str]:
         if found[0] not in known:
             numbers.setdefault(found[0], f"{found[1]}new{len(numbers)}")
     return sorted(_text([table, _renamed(row, numbers)]) for table, row in rows)
+
+
+def outcome(cloud: Cloud) -> list[str]:
+    """Return all that must be the same however late the work is done.
+
+    Facts, heads, decision traces, bindings, deliveries: every row but those that tell how money
+    moved until it stood where it stands. What is evaluated late moves in fewer steps; ``amounts``
+    and ``releases`` tell what it comes to. A simulation sees what is there when it runs. The ids
+    that the doors mint must be the same in what is compared.
+    """
+    rows = [
+        [table, {name: value for name, value in _masked(row).items() if name not in _WHEN}]
+        for table, items in cloud.store.dump().items()
+        for row in items
+        if table != BOOKS and not _is_way(row)
+    ]
+    return sorted(_RUN.sub("run", _text(row)) for row in rows)
+
+
+def _is_way(row: Mapping[str, Any]) -> bool:
+    partition, kind = str(row[names.PK]), str(row[names.SK])
+    return partition.startswith((names.OUTBOX_PREFIX, "BOOK#", "JOB#sim_")) or kind.startswith(
+        ("REWARD#", "FULFIL#")
+    )
+
+
+def releases(cloud: Cloud) -> list[str]:
+    """Return what of each reward is still pending until when.
+
+    A bonus for a count is held from when it was posted, so its date says nothing here.
+    """
+    found = []
+    for row in cloud.store.dump()[CORE]:
+        due: Counter[str] = Counter()
+        for lot in row.get("lots", ()):
+            until = "later" if row["scope"] == BY_PARTNER else lot["release_at"]
+            due[until] += lot["amount_minor"]
+        found += [_text([row[names.PK], row[names.SK], sorted(due.items())])] if due else []
+    return found
 
 
 def amounts(cloud: Cloud) -> list[str]:

@@ -9,17 +9,25 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.dynamodb.outbox import OutboxRows
+from shared.adapters.dynamodb.outbox import OutboxRows, outgoing_in
 from shared.adapters.event_bus import EventBus
 from shared.usecases.publish_events import Published, publish_events
 from tests.fakes.memory_bus import MemoryBus, bus_error
 from tests.fakes.memory_dynamodb import MemoryDynamo
-from tests.fakes.stored_events import CORE, NOW, an_event, row_of, store_event, unsent_ids
+from tests.fakes.stored_events import (
+    CORE,
+    NOW,
+    a_question,
+    an_event,
+    row_of,
+    store_event,
+    waiting_ids,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LATER = NOW + timedelta(seconds=1)
+LATER = NOW + timedelta(hours=1)
 
 
 class Shop:
@@ -33,8 +41,8 @@ class Shop:
         for event in self.events:
             store_event(self.dynamo, event)
         # In the order of storing, as a stream has it.
-        waiting = self.outbox.unsent(before=LATER, limit=10 * count + 1)
-        self.waiting = sorted(waiting, key=lambda one: one.event_id)
+        found = self.outbox.waiting(before=LATER, limit=10 * count + 1)
+        self.waiting = sorted(found, key=lambda one: one.event_id)
         self.ids = [event.event_id for event in self.events]
 
     def publish(self) -> Published:
@@ -64,7 +72,7 @@ def test_every_event_goes_out_once_and_is_marked() -> None:
 
     assert Published(sent=tuple(shop.ids), parked=(), undone=()) == result
     assert shop.ids == shop.put_ids()
-    assert [] == unsent_ids(shop.dynamo)
+    assert [] == waiting_ids(shop.dynamo)
     assert [event.envelope() for event in shop.events] == [
         json.loads(entry["Detail"]) for entry in shop.client.put
     ]
@@ -86,7 +94,7 @@ def test_a_busy_bus_leaves_all_for_later() -> None:
     shop.client.fault = fail
 
     assert Published(sent=(), parked=(), undone=tuple(shop.ids)) == shop.publish()
-    assert shop.ids == sorted(unsent_ids(shop.dynamo))
+    assert shop.ids == sorted(waiting_ids(shop.dynamo))
 
 
 def test_a_partial_failure_is_seen_and_its_neighbours_are_marked() -> None:
@@ -96,7 +104,7 @@ def test_a_partial_failure_is_seen_and_its_neighbours_are_marked() -> None:
     result = shop.publish()
 
     assert (shop.ids[3], *shop.ids[10:]) == result.undone
-    assert {*shop.ids[3:4], *shop.ids[10:]} == set(unsent_ids(shop.dynamo))
+    assert {*shop.ids[3:4], *shop.ids[10:]} == set(waiting_ids(shop.dynamo))
     assert shop.ids[:3] + shop.ids[4:10] == shop.put_ids()
 
 
@@ -110,7 +118,7 @@ def test_a_poison_event_is_parked_with_reason_and_its_neighbours_go_out() -> Non
     assert Published(sent=(shop.ids[0], shop.ids[2]), parked=(shop.ids[1],), undone=()) == result
     assert "malformed_envelope" == row["parked_reason"]
     assert shop.events[1].envelope() == json.loads(row["envelope"])
-    assert [] == unsent_ids(shop.dynamo)
+    assert [] == waiting_ids(shop.dynamo)
 
 
 def test_an_event_that_the_bus_will_never_take_is_parked() -> None:
@@ -153,7 +161,7 @@ def test_a_crash_before_the_mark_publishes_again_under_the_same_id() -> None:
     shop.publish()
 
     assert shop.ids * 2 == shop.put_ids()
-    assert [] == unsent_ids(shop.dynamo)
+    assert [] == waiting_ids(shop.dynamo)
 
 
 def test_events_of_an_earlier_request_are_marked_before_the_next_request() -> None:
@@ -167,7 +175,7 @@ def test_events_of_an_earlier_request_are_marked_before_the_next_request() -> No
     with pytest.raises(KeyboardInterrupt):
         shop.publish()
 
-    assert shop.ids[10:] == unsent_ids(shop.dynamo)
+    assert shop.ids[10:] == waiting_ids(shop.dynamo)
 
 
 FATES = ["well", "flawed", "refused", "busy", "unmarked"]
@@ -187,9 +195,25 @@ def test_every_event_has_exactly_one_fate(fates: list[str]) -> None:
     result = shop.publish()
 
     assert sorted(shop.ids) == sorted(result.sent + result.parked + result.undone)
-    assert set(result.undone) == set(unsent_ids(shop.dynamo))
+    assert set(result.undone) == set(waiting_ids(shop.dynamo))
     assert set(result.sent) <= set(shop.put_ids())
     reached = set(result.sent + result.parked)
     for event_id, fate in zip(shop.ids, fates, strict=True):
         assert fate not in {"busy", "unmarked"} or event_id not in reached
         assert fate != "flawed" or event_id in result.parked
+
+
+def test_the_stream_notes_nothing_of_what_will_be_answered() -> None:
+    shop = Shop(0)
+    store_event(shop.dynamo, a_question())
+    before = row_of(shop.dynamo, a_question())
+    (record,) = shop.dynamo.stream_records(CORE)
+    one = outgoing_in(record)
+    assert one is not None
+    shop.waiting = [one]
+
+    result = shop.publish()
+
+    assert Published(sent=(one.event_id,), parked=(), undone=()) == result
+    assert [one.event_id] == shop.put_ids()
+    assert before == row_of(shop.dynamo, a_question())

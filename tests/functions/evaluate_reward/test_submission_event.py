@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from functions.evaluate_reward import handler as module
+from shared.adapters.dynamodb.simulations import Jobs
 from tests.builders.deliveries import updated
 from tests.builders.late_binding import EMAIL, REFERRAL, Town
 
@@ -21,7 +22,9 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Town:
     town.desk.standard(updated({"id": "D-1", "stage": "won"}, {"email": EMAIL}))
     town.pump()
     town.submit()
-    monkeypatch.setattr(module, "_adapters", lambda: (None, town.desk.store, None))
+    store = town.desk.store
+    jobs = Jobs(client=store.client, core=store.core)
+    monkeypatch.setattr(module, "_adapters", lambda: (None, store, jobs))
     monkeypatch.setattr(module, "post_rewards", lambda *_args, **_more: POSTED)
     return town
 
