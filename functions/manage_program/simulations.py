@@ -1,6 +1,7 @@
 """Routes of long jobs: simulations of draft terms, and migrations to other terms."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,10 +11,13 @@ from functions.manage_program.calls import Answer, Call
 from functions.manage_program.documents import definition_in, json_body
 from functions.manage_program.schema import Id, Label, Shape, moment, read
 from shared.domain.errors import NotFoundError, invalid
-from shared.domain.jobs import DONE, MIGRATION, SIMULATION, Job
-from shared.domain.migration import Item, RewardChange
+from shared.domain.jobs import DONE, FAILED, MIGRATION, SIMULATION, Job
+from shared.domain.migration import OF_PARTNERS, Item, RewardChange
 from shared.domain.money import money_json
+from shared.usecases.control_jobs import cancel_job, resume_job
 from shared.usecases.migrate_referrals import MAX_NAMED, start_migration
+from shared.usecases.run_job import LANES
+from shared.usecases.run_simulation import LINES
 from shared.usecases.start_simulation import start_simulation
 
 
@@ -52,14 +56,43 @@ def simulate(call: Call) -> Answer:
         mark=call.mark,
         correlation_id=call.request_id,
     )
-    return Answer(status=202, body=_simulation(job, ""))
+    return Answer(status=202, body=_simulation(call, job))
 
 
 def show_simulation(call: Call) -> Answer:
     """Show how far a simulation came, and what it found once it is done."""
     job = _job(call, SIMULATION)
-    report = call.services.jobs.report(job.job_id) if job.state == DONE else ""
-    return Answer(status=200, body=_simulation(job, report))
+    return Answer(status=200, body=_simulation(call, job))
+
+
+def page_of_partners(call: Call) -> Answer:
+    """List the partners whom a simulation found to win or lose, the most at stake first."""
+    query = call.query(*paging.PAGING)
+    start, limit = int(paging.after_of(call, query) or 0), paging.limit_of(query)
+    job = _job(call, SIMULATION)
+    rows: list[Any] = []
+    if job.state == DONE:
+        # One more than asked for tells whether there is a next page.
+        for number in range(start // LINES, (start + limit) // LINES + 1):
+            rows += json.loads(call.services.jobs.page(job, number) or "[]")
+    begin = start % LINES
+    shown = rows[begin : begin + limit]
+    names = ("partner_id", "simulated_minor", "paid_minor")
+    lines = [dict(zip(names, row, strict=True)) for row in shown]
+    currency = job.settings["currency"]
+    after = str(start + limit) if len(rows) > begin + limit else ""
+    return paging.listed(call, query, [_partner(line, currency) for line in lines], after)
+
+
+def cancel_simulation(call: Call) -> Answer:
+    """Stop a simulation for good."""
+    job = cancel_job(call.services.jobs, _job(call, SIMULATION), now=call.now)
+    return Answer(status=200, body=_simulation(call, job))
+
+
+def resume_simulation(call: Call) -> Answer:
+    """Let a simulation that failed or stalled go on where it stood."""
+    return Answer(status=202, body=_simulation(call, _resumed(call, SIMULATION)))
 
 
 def migrate(call: Call) -> Answer:
@@ -78,20 +111,42 @@ def migrate(call: Call) -> Answer:
         mark=call.mark,
         correlation_id=call.request_id,
     )
-    return Answer(status=202, body=_migration(job))
+    return Answer(status=202, body=_migration(call, job))
 
 
 def show_migration(call: Call) -> Answer:
-    """Show how far a migration came, and a page of what it does to each referral."""
+    """Show how far a migration came, and a page of what it does to partners and referrals."""
     query = call.query(*paging.PAGING)
     before, limit = paging.after_of(call, query), paging.limit_of(query)
     job = _job(call, MIGRATION)
     # One more than asked for tells whether there is a next page.
-    found = call.services.jobs.items(job.job_id, before=before, limit=limit + 1)
+    found = call.services.migrations.items(job.job_id, before=before, limit=limit + 1)
     shown = found[:limit]
-    place = shown[-1].referral_id if len(found) > limit else ""
+    place = shown[-1].place if len(found) > limit else ""
     page = paging.listed(call, query, [_item(each) for each in shown], place)
-    return Answer(status=200, body={**_migration(job), **page.body})
+    return Answer(status=200, body={**_migration(call, job), **page.body})
+
+
+def cancel_migration(call: Call) -> Answer:
+    """Stop a migration for good; what it moved stays moved."""
+    job = cancel_job(call.services.jobs, _job(call, MIGRATION), now=call.now)
+    return Answer(status=200, body=_migration(call, job))
+
+
+def resume_migration(call: Call) -> Answer:
+    """Let a migration that failed or stalled go on where it stood."""
+    return Answer(status=202, body=_migration(call, _resumed(call, MIGRATION)))
+
+
+def _resumed(call: Call, kind: str) -> Job:
+    return resume_job(
+        call.services.jobs,
+        _job(call, kind),
+        lanes=LANES,
+        now=call.now,
+        new_id=call.new_id,
+        correlation_id=call.request_id,
+    )
 
 
 def _job(call: Call, kind: str) -> Job:
@@ -101,11 +156,16 @@ def _job(call: Call, kind: str) -> Job:
     return job
 
 
-def _progress(job: Job) -> views.Json:
+def _progress(call: Call, job: Job) -> views.Json:
+    failure = None
+    if job.state == FAILED:
+        at = views.time_of(job.updated_at)
+        failure = {"at": at, "step": job.failed_step, "reason": job.failed_for}
     return {
         "id": job.job_id,
         "program_id": job.program_id,
-        "status": job.state,
+        "status": job.status(call.now),
+        "failure": failure,
         "requested_by": job.requested_by,
         "requested_at": views.time_of(job.requested_at),
         "updated_at": views.time_of(job.updated_at),
@@ -119,37 +179,46 @@ def _progress(job: Job) -> views.Json:
     }
 
 
-def _simulation(job: Job, report: str) -> views.Json:
+def _simulation(call: Call, job: Job) -> views.Json:
+    report = call.services.jobs.report(job.job_id) if job.state == DONE else ""
     return {
-        **_progress(job),
+        **_progress(call, job),
         "from": job.settings["from"],
         "to": job.settings["to"],
-        "result": _report(json.loads(report), job.settings["currency"]) if report else None,
+        "result": _report(json.loads(report), job) if report else None,
     }
 
 
-def _report(found: Any, currency: str) -> views.Json:  # noqa: ANN401 - as the report was written
-    def compared(line: Any) -> views.Json:  # noqa: ANN401 - any line with both amounts
-        simulated, paid = line["simulated_minor"], line["paid_minor"]
-        return {
-            "simulated": money_json(simulated, currency),
-            "paid": money_json(paid, currency),
-            "delta": money_json(simulated - paid, currency),
-        }
-
-    def partner(line: Any) -> views.Json:  # noqa: ANN401 - a line of the report
-        return {"partner_id": line["partner_id"], **compared(line)}
-
+def _compared(line: Mapping[str, Any], currency: str) -> views.Json:
+    simulated, paid = line["simulated_minor"], line["paid_minor"]
     return {
-        **compared(found),
+        "simulated": money_json(simulated, currency),
+        "paid": money_json(paid, currency),
+        "delta": money_json(simulated - paid, currency),
+    }
+
+
+def _partner(line: Mapping[str, Any], currency: str) -> views.Json:
+    return {"partner_id": line["partner_id"], **_compared(line, currency)}
+
+
+def _report(found: Mapping[str, Any], job: Job) -> views.Json:
+    currency = job.settings["currency"]
+    return {
+        **_compared(found, currency),
         "benefits_worth": money_json(found["worth_minor"], currency),
         "referrals": found["referrals"],
+        # These count nowhere: what they would have given or were paid is not known.
+        "unreadable": {
+            "count": job.counts.get("unreadable", 0),
+            "referral_ids": found["unreadable"],
+        },
         "partners": found["partners"],
         "cost": [
             {
                 "rule_id": line["rule_id"],
                 "month": line["month"],
-                **compared(line),
+                **_compared(line, currency),
                 "benefits": line["benefits"],
                 "benefits_worth": money_json(line["worth_minor"], currency),
             }
@@ -157,8 +226,8 @@ def _report(found: Any, currency: str) -> views.Json:  # noqa: ANN401 - as the r
         ],
         "partners_winning": found["winning"],
         "partners_losing": found["losing"],
-        "winners": [partner(line) for line in found["winners"]],
-        "losers": [partner(line) for line in found["losers"]],
+        "winners": [_partner(line, currency) for line in found["winners"]],
+        "losers": [_partner(line, currency) for line in found["losers"]],
         "caps": [
             {
                 "cap_id": line["cap_id"],
@@ -173,22 +242,31 @@ def _report(found: Any, currency: str) -> views.Json:  # noqa: ANN401 - as the r
     }
 
 
-def _migration(job: Job) -> views.Json:
+def _migration(call: Call, job: Job) -> views.Json:
     return {
-        **_progress(job),
+        **_progress(call, job),
         "to_version": job.settings["to_version"],
         "preview": job.settings["preview"],
         "no_decrease": job.settings["no_decrease"],
-        "outcomes": dict(job.counts),
+        "outcomes": {
+            name: count for name, count in job.counts.items() if not name.startswith(OF_PARTNERS)
+        },
+        "partner_outcomes": {
+            name.removeprefix(OF_PARTNERS): count
+            for name, count in job.counts.items()
+            if name.startswith(OF_PARTNERS)
+        },
     }
 
 
 def _item(found: Item) -> views.Json:
     return {
-        "referral_id": found.referral_id,
+        "referral_id": found.referral_id or None,
+        "partner_id": found.partner_id or None,
         "outcome": found.outcome,
         "from_version": found.from_version or None,
         "changes": [_change(each) for each in found.changes],
+        "changes_left_out": found.left_out,
     }
 
 

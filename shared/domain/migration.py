@@ -1,17 +1,21 @@
 """Move a referral to another version of the terms, and say what that changes."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from shared.domain import facts as kinds
 from shared.domain.aggregate import Aggregate
+from shared.domain.contributions import success_key
 from shared.domain.facts import Fact, fact_id, in_order, latest
+from shared.domain.jobs import added
 from shared.domain.pinning import repin
+from shared.domain.referrals import Referral
 from shared.domain.rewards import VOIDED, Change, Reward
-from shared.domain.terms import FACE_VALUE_KINDS, Terms
+from shared.domain.terms import FACE_VALUE_KINDS, RETROACTIVE, Terms
 
 MIGRATED: Final = "migrated"
 WOULD_CHANGE: Final = "would_change"
@@ -19,6 +23,15 @@ WOULD_LOSE: Final = "would_lose"
 UNCHANGED: Final = "already_there"
 UNKNOWN: Final = "not_found"
 FULL: Final = "too_many_facts"
+UNREADABLE: Final = "unreadable"
+REFERRALS_STAY: Final = "referrals_stay"
+"""Of a partner: not all referrals moved, so the bonuses are judged as before."""
+
+OF_PARTNERS: Final = "partner:"
+"""Counts of partners begin with this, those of referrals are bare."""
+
+MAX_CHANGES: Final = 100
+"""Changes that are told of one referral or partner; a row has to hold them."""
 
 _SOURCE: Final = "goodword"
 
@@ -41,12 +54,22 @@ class RewardChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What a migration does, did or would do to one referral."""
+    """What a migration does, did or would do to one referral, or to a partner's bonuses.
 
-    referral_id: str
-    outcome: str
+    ``left_out`` counts the changes that are not told.
+    """
+
+    referral_id: str = ""
+    partner_id: str = ""
+    outcome: str = ""
     from_version: int = 0
     changes: tuple[RewardChange, ...] = ()
+    left_out: int = 0
+
+    @property
+    def place(self) -> str:
+        """Return what it is stored and listed by; partners sort above all referrals."""
+        return self.referral_id or f"~{self.partner_id}"
 
 
 def pinned_fact(
@@ -146,3 +169,80 @@ def _is_less(before: Reward, after: Reward) -> bool:
 
 def _size(benefit: Mapping[str, str]) -> Decimal:
     return Decimal(benefit.get("quantity", benefit.get("percent", "0")))
+
+
+def with_changes(item: Item, changes: Sequence[RewardChange]) -> Item:
+    """Return the item with as many changes as may be told."""
+    left_out = max(len(changes) - MAX_CHANGES, 0)
+    return replace(item, changes=tuple(changes[:MAX_CHANGES]), left_out=left_out)
+
+
+# -- what referrals mean for their partners -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What some referrals would add to a partner's sums, and how many of them do not move."""
+
+    stay: int = 0
+    sums: Mapping[str, int] = field(default_factory=dict)
+
+
+Partners = Mapping[str, Brought]
+"""By partner."""
+
+
+def brought_by(
+    referral: Referral, outcome: str, gained: Mapping[str, Mapping[str, int]]
+) -> dict[str, Brought]:
+    """Return what one referral brings to all partners that it counts for."""
+    owners = {name.partition("/")[0] for name in referral.counting} | gained.keys()
+    if referral.partner_id:
+        owners.add(referral.partner_id)
+    stay = int(outcome in (WOULD_LOSE, FULL))
+    return {owner: Brought(stay=stay, sums=gained.get(owner, {})) for owner in sorted(owners)}
+
+
+def bring(partners: dict[str, Brought], more: Partners) -> None:
+    """Add what other referrals bring."""
+    for partner_id, brought in more.items():
+        known = partners.get(partner_id, Brought())
+        partners[partner_id] = Brought(
+            stay=known.stay + brought.stay, sums=added(known.sums, brought.sums)
+        )
+
+
+def brought_written(partners: Partners) -> str:
+    """Return it as text, for a store."""
+    rows = {partner_id: [each.stay, dict(each.sums)] for partner_id, each in partners.items()}
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def brought_read(text: str) -> dict[str, Brought]:
+    """Return what ``brought_written`` wrote."""
+    return {
+        partner_id: Brought(stay=stay, sums=sums)
+        for partner_id, (stay, sums) in json.loads(text).items()
+    }
+
+
+def lowered(
+    before: Mapping[str, int], after: Mapping[str, int] | None
+) -> Iterable[tuple[str, str]]:
+    """Yield (partner, key) of what a referral would count less for; None is no change at all."""
+    for name, amount in before.items():
+        if after is not None and after.get(name, 0) < amount:
+            partner_id, _, key = name.partition("/")
+            yield partner_id, key
+
+
+def bonuses_count(terms: Terms, key: str) -> bool:
+    """Tell whether bonuses or true-ups of these terms hang on this sum."""
+    for rule in terms.rules:
+        if rule.is_partner_level and key == success_key(rule.milestone):
+            return True
+        if rule.tier and rule.tier.mode == RETROACTIVE:
+            tier = f"{rule.tier.by}:{rule.tier.milestone}:"
+            if key.startswith((f"base:{rule.rule_id}:", tier)):
+                return True
+    return False

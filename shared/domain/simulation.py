@@ -21,7 +21,7 @@ from shared.domain.facts import Fact
 from shared.domain.periods import period_key
 from shared.domain.pinning import repin
 from shared.domain.rewards import Reward
-from shared.domain.terms import FACE_VALUE_KINDS, PROSPECTIVE, Terms, Tier
+from shared.domain.terms import FACE_VALUE_KINDS, FORFEIT, PROSPECTIVE, Terms, Tier
 
 if TYPE_CHECKING:
     from shared.domain.entitlements import Entitlement
@@ -138,6 +138,8 @@ def with_terms(terms: Terms, facts: Iterable[Fact], *, version: int) -> tuple[Fa
     kept = []
     for fact in facts:
         if fact.kind == kinds.STANDING_PINNED or "cap" in fact.data:
+            continue
+        if fact.kind == kinds.FORFEITED and terms.partner_closed != FORFEIT:
             continue
         if fact.kind == kinds.TERMS_PINNED:
             fact = replace(fact, data=repin(terms, fact.data, version))  # noqa: PLW2901

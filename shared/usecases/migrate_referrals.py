@@ -2,45 +2,62 @@
 
 To migrate states a new ``terms_pinned`` fact, and the evaluation posts the difference as after any
 other fact. What it would post is found by running that very evaluation on a ledger that keeps
-every write to itself.
+every write to itself. Once all referrals of a partner have moved, the version judges the partner's
+bonuses too; what the partner accepted stays on record.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 from typing import Final
 
-from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
-from shared.domain.books import Book
-from shared.domain.caps import NeededAllowance
-from shared.domain.errors import NotFoundError, StaleVersionError, invalid
+from shared.domain.aggregate import Aggregate, PartnerFile
+from shared.domain.errors import GoodwordError, NotFoundError, StaleVersionError, invalid
 from shared.domain.events import FACTS_CHANGED, Event
-from shared.domain.facts import MAX_FACTS, Fact
-from shared.domain.jobs import MIGRATION, Job
+from shared.domain.facts import MAX_FACTS
+from shared.domain.jobs import MIGRATION, Job, Merged, Worked, added
 from shared.domain.migration import (
     FULL,
     MIGRATED,
+    OF_PARTNERS,
+    REFERRALS_STAY,
     UNCHANGED,
     UNKNOWN,
+    UNREADABLE,
     WOULD_CHANGE,
     WOULD_LOSE,
+    Brought,
     Item,
+    Partners,
+    bonuses_count,
+    bring,
+    brought_by,
+    brought_read,
+    brought_written,
+    lowered,
     pinned_fact,
     reward_changes,
     somebody_loses,
+    with_changes,
 )
-from shared.domain.posting import Posting
 from shared.domain.referrals import Referral
 from shared.domain.rewards import Change
-from shared.domain.terms import PARTNER, Terms
-from shared.domain.verdicts import TraceLine
-from shared.ports import JobStore, Ledger, MigrationStore, NewId
+from shared.domain.terms import Terms
+from shared.ports import JobStore, Ledger, MigrationStore, NewId, PartnerLedger
+from shared.usecases.control_jobs import request_job
+from shared.usecases.dry_ledger import DryLedger
 from shared.usecases.effects import Trigger
 from shared.usecases.post_rewards import post_rewards
-from shared.usecases.run_job import request_job
+from shared.usecases.run_job import OutOfTime
+from shared.usecases.settle_partner import settle_partner
 
 TRIES: Final = 5
-CHUNK: Final = 20
+CHUNK: Final = 100
+Looked = tuple[Item, Partners]
+"""What became of a referral or a partner, and what that means for partners."""
+MOST: Final = 10_000_000
+"""Referrals of one migration: merging holds only their partners."""
 MAX_NAMED: Final = 1_000
 """Referrals that one request may name; more are a migration of all."""
 
@@ -93,10 +110,11 @@ class Migration:
     """Satisfies ``run_job.Worker``."""
 
     chunk_size = CHUNK
+    most = MOST
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: PartnerLedger,
         store: MigrationStore,
         *,
         trigger: Trigger,
@@ -112,38 +130,60 @@ class Migration:
         self._new_id = new_id
         self._pause = pause
 
-    def work(self, job: Job, referral_ids: Iterable[str]) -> tuple[str, Mapping[str, int]]:
-        """Migrate or preview each referral once, and count the outcomes."""
+    # -- referrals ----------------------------------------------------------------------------
+
+    def work(self, job: Job, referral_ids: Sequence[str], out_of_time: OutOfTime) -> Worked:
+        """Migrate or preview each referral once; tell what that means for its partners."""
         counts: dict[str, int] = {}
+        partners: dict[str, Brought] = {}
+        done = 0
         for referral_id in referral_ids:
-            outcome = self._one(job, referral_id).outcome
-            counts[outcome] = counts.get(outcome, 0) + 1
-        return "", counts
+            look = partial(self._look, job, referral_id)
+            item, brought = self._tried(job, Item(referral_id=referral_id), look)
+            counts = added(counts, {item.outcome: 1})
+            bring(partners, brought)
+            done += 1
+            if out_of_time():
+                break
+        text = brought_written(partners) if job.settings["referrals"] is None else ""
+        return Worked(done=done, text=text, counts=counts)
 
-    def merge(self, _job: Job, _results: Iterable[str]) -> str:
-        """Return no report: what was done is told referral by referral."""
-        return ""
-
-    def _one(self, job: Job, referral_id: str) -> Item:
+    def _tried(self, job: Job, item: Item, look: Callable[[], Looked]) -> Looked:
+        """Return what a look finds, after others wrote first; one that breaks stops no others."""
         for attempt in range(TRIES):
-            known = self._store.item(job.job_id, referral_id)
-            if known is not None:
-                return known
-            aggregate = self._ledger.load(referral_id)
             try:
-                return self._decide(job, referral_id, aggregate)
+                return look()
             except StaleVersionError:
                 self._pause(attempt)
-        raise StaleVersionError(referral_id)
+            except GoodwordError:
+                raise
+            except Exception:  # noqa: BLE001 - as said above; the list names it
+                return self._told(job, replace(item, outcome=UNREADABLE)), {}
+        raise StaleVersionError(item.place)
 
-    def _decide(self, job: Job, referral_id: str, found: Aggregate | None) -> Item:
-        version = job.settings["to_version"]
+    def _look(self, job: Job, referral_id: str) -> Looked:
+        # A preview may be made anew; what was moved is found to be moved.
+        known = None if job.settings["preview"] else self._store.item(job.job_id, referral_id)
+        found = self._ledger.load(referral_id)
         if found is None or found.referral.program_id != job.program_id:
-            return self._told(job, Item(referral_id=referral_id, outcome=UNKNOWN))
+            return known or self._told(job, Item(referral_id=referral_id, outcome=UNKNOWN)), {}
+        gained: Mapping[str, Mapping[str, int]] = {}
+        item = known
+        if item is None:
+            item, gained = self._decide(job, found)
+        if item.outcome == MIGRATED:
+            self._settle(referral_id)
+        return item, brought_by(found.referral, item.outcome, gained)
+
+    def _decide(self, job: Job, found: Aggregate) -> tuple[Item, Mapping[str, Mapping[str, int]]]:
+        """Return what becomes of a referral, and what its partners' sums would gain."""
+        version = job.settings["to_version"]
         before = found.referral
-        item = Item(referral_id=referral_id, outcome=UNCHANGED, from_version=before.terms_version)
+        item = Item(
+            referral_id=before.referral_id, outcome=UNCHANGED, from_version=before.terms_version
+        )
         if before.terms_version == version:
-            return self._told(job, item)
+            return self._told(job, item), {}
         terms = self._ledger.terms(job.program_id, version)
         fact = pinned_fact(
             found,
@@ -154,139 +194,139 @@ class Migration:
             now=self._now,
         )
         if fact is None or len(found.facts) >= MAX_FACTS:
-            return self._told(job, replace(item, outcome=FULL))
+            return self._told(job, replace(item, outcome=FULL)), {}
         after = replace(before, terms_version=version, version=before.version + 1)
-        moved = replace(found, referral=after, facts=(*found.facts, fact))
-        changes = self._preview(moved, terms)
-        item = replace(item, changes=reward_changes(found.rewards, changes))
-        if job.settings["no_decrease"] and somebody_loses(found.rewards, changes):
-            return self._told(job, replace(item, outcome=WOULD_LOSE))
+        dry = DryLedger(
+            self._ledger,
+            terms,
+            aggregate=replace(found, referral=after, facts=(*found.facts, fact)),
+        )
+        self._settle_on(dry, before.referral_id)
+        item = with_changes(item, reward_changes(found.rewards, dry.changes))
+        if job.settings["no_decrease"] and (
+            somebody_loses(found.rewards, dry.changes) or self._lowers_bonuses(job, before, dry)
+        ):
+            return self._told(job, replace(item, outcome=WOULD_LOSE)), {}
         if job.settings["preview"]:
-            return self._told(job, replace(item, outcome=WOULD_CHANGE))
+            return self._told(job, replace(item, outcome=WOULD_CHANGE)), dry.added
         item = replace(item, outcome=MIGRATED)
-        event = self._changed(after, fact)
+        event = self._changed(job, "referral", before.referral_id, after.version, fact.kind)
         self._store.migrate(before, after, fact, event, job=job, item=item)
-        return item
+        return item, {}
 
-    def _told(self, job: Job, item: Item) -> Item:
-        self._store.add_item(job, item)
-        return item
+    def _lowers_bonuses(self, job: Job, before: Referral, dry: DryLedger) -> bool:
+        """Tell whether anything falls that a bonus of a partner counts now."""
+        for partner_id, key in lowered(before.counting, dry.counting):
+            version = self._ledger.accepted(partner_id, job.program_id)
+            if version and bonuses_count(self._ledger.terms(job.program_id, version), key):
+                return True
+        return False
 
-    def _preview(self, moved: Aggregate, terms: Terms) -> tuple[Change, ...]:
-        dry = DryLedger(self._ledger, moved, terms)
+    def _settle(self, referral_id: str) -> None:
+        """Post the difference now, so that partners' sums are right when they are looked at."""
+        try:
+            self._settle_on(self._ledger, referral_id)
+        except GoodwordError:
+            raise
+        except Exception:  # noqa: BLE001 - it breaks again for the stored event, which is set aside
+            return
+
+    def _settle_on(self, ledger: Ledger, referral_id: str) -> None:
         post_rewards(
-            dry,
-            moved.referral.referral_id,
+            ledger,
+            referral_id,
             trigger=self._trigger,
             now=self._now,
             new_id=self._new_id,
             pause=self._pause,
         )
-        return tuple(dry.changes)
 
-    def _changed(self, referral: Referral, fact: Fact) -> Event:
+    # -- partners -----------------------------------------------------------------------------
+
+    def merge(self, job: Job, results: Iterable[str], out_of_time: OutOfTime) -> Merged:
+        """Have the version judge the bonuses of partners whose referrals all moved."""
+        partners: dict[str, Brought] = {}
+        for text in results:
+            bring(partners, brought_read(text))
+        counts: dict[str, int] = {}
+        for partner_id in sorted(each for each in partners if each > job.after):
+            look = partial(self._look_at_partner, job, partner_id, partners[partner_id])
+            item, _ = self._tried(job, Item(partner_id=partner_id), look)
+            if item.outcome:
+                counts = added(counts, {f"{OF_PARTNERS}{item.outcome}": 1})
+            if out_of_time():
+                return Merged(counts=counts, after=partner_id)
+        return Merged(counts=counts)
+
+    def _look_at_partner(self, job: Job, partner_id: str, brought: Brought) -> Looked:
+        item = Item(partner_id=partner_id)
+        known = None if job.settings["preview"] else self._store.item(job.job_id, item.place)
+        if known is not None:
+            return known, {}
+        file = self._ledger.load_partner(partner_id, job.program_id)
+        # Who is not enrolled gets no bonus.
+        return (self._decide_on_file(job, file, brought), {}) if file else (item, {})
+
+    def _decide_on_file(self, job: Job, file: PartnerFile, brought: Brought) -> Item:
+        version, partner_id = job.settings["to_version"], file.standing.partner_id
+        item = Item(partner_id=partner_id, outcome=UNCHANGED, from_version=file.terms_version)
+        is_there = file.terms_version == version
+        if is_there and not job.settings["preview"]:
+            return self._told(job, item)
+        if brought.stay:
+            return self._told(job, replace(item, outcome=REFERRALS_STAY))
+        # Of those that moved the sums are stored already.
+        sums = added(file.standing.sums, brought.sums)
+        moved = replace(file, terms_version=version, standing=replace(file.standing, sums=sums))
+        changes = self._bonuses(moved, self._ledger.terms(job.program_id, version))
+        item = with_changes(item, reward_changes(file.rewards, changes))
+        if is_there:
+            return self._told(job, item)
+        if job.settings["no_decrease"] and somebody_loses(file.rewards, changes):
+            return self._told(job, replace(item, outcome=WOULD_LOSE))
+        if job.settings["preview"]:
+            return self._told(job, replace(item, outcome=WOULD_CHANGE))
+        item = replace(item, outcome=MIGRATED)
+        event = self._changed(job, "partner", partner_id, file.standing.version + 1)
+        self._store.migrate_partner(file, event, job=job, item=item)
+        return item
+
+    def _bonuses(self, file: PartnerFile, terms: Terms) -> list[Change]:
+        dry = DryLedger(self._ledger, terms, file=file)
+        dry.more = True
+        while dry.more:
+            dry.more = False
+            settle_partner(
+                dry,
+                file.standing.partner_id,
+                file.standing.program_id,
+                trigger=self._trigger,
+                now=self._now,
+                new_id=self._new_id,
+                pause=self._pause,
+            )
+        return dry.changes
+
+    def _told(self, job: Job, item: Item) -> Item:
+        self._store.add_item(job, item)
+        return item
+
+    def _changed(
+        self, job: Job, aggregate_type: str, subject_id: str, version: int, *kinds: str
+    ) -> Event:
+        data: dict[str, object] = {"kinds": list(kinds)}
+        if aggregate_type == "referral":
+            data["referral_id"] = subject_id
         return Event(
             event_id=self._new_id("evt"),
             name=FACTS_CHANGED,
             occurred_at=self._now,
-            program_id=referral.program_id,
-            aggregate_type="referral",
-            aggregate_id=referral.referral_id,
-            aggregate_version=referral.version,
+            program_id=job.program_id,
+            aggregate_type=aggregate_type,
+            aggregate_id=subject_id,
+            aggregate_version=version,
             correlation_id=self._trigger.correlation_id,
             causation_id=self._trigger.causation_id,
             hops=self._trigger.hops + 1,
-            data={"referral_id": referral.referral_id, "kinds": [fact.kind]},
+            data=data,
         )
-
-
-class DryLedger:
-    """Satisfies ``ports.Ledger`` for one referral: reads what is stored, keeps what is written.
-
-    ``changes`` are those that the rewards would see.
-    """
-
-    def __init__(self, ledger: Ledger, aggregate: Aggregate, terms: Terms) -> None:
-        """Keep the referral as it would be."""
-        self._ledger = ledger
-        self._aggregate = aggregate
-        self._terms = terms
-        self._standings: dict[str, Standing] = {}
-        self._used: dict[tuple[str, str, str], int] = {}
-        self.changes: list[Change] = []
-
-    def load(self, _referral_id: str) -> Aggregate | None:
-        """Return the referral as it would be."""
-        return self._aggregate
-
-    def load_partner(self, partner_id: str, program_id: str) -> PartnerFile | None:
-        """Return a partner's file as it is."""
-        return self._ledger.load_partner(partner_id, program_id)
-
-    def terms(self, _program_id: str, _version: int) -> Terms:
-        """Return the terms that it would be judged by."""
-        return self._terms
-
-    def book(self, holder_id: str, program_id: str) -> Book:
-        """Return an empty book: what is in it changes no reward."""
-        return Book(holder_id=holder_id, program_id=program_id)
-
-    def standing(self, partner_id: str, program_id: str) -> Standing:
-        """Return a partner's sums, with what the referral would add."""
-        known = self._standings.get(partner_id)
-        return known or self._ledger.standing(partner_id, program_id)
-
-    def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
-        """Return the programme's rate."""
-        return self._ledger.rate(program_id, currency, on)
-
-    def cap_used(self, program_id: str, need: NeededAllowance) -> tuple[int, int]:
-        """Return what is taken of a cap, with what the referral would take."""
-        used = self._used.get(_cap(need))
-        return (used, 0) if used is not None else self._ledger.cap_used(program_id, need)
-
-    def contribute(
-        self,
-        _before: Referral,
-        _counting: Mapping[str, int],
-        *,
-        standing: Standing,
-        sums: Mapping[str, int],
-        positions: Sequence[Fact],  # noqa: ARG002 - the run keeps them itself
-        event: Event | None,  # noqa: ARG002 - nobody is told
-        now: datetime,  # noqa: ARG002 - nothing is dated
-    ) -> None:
-        """Keep the sums."""
-        self._standings[standing.partner_id] = replace(standing, sums=dict(sums))
-
-    def pin(self, _referral: Referral, _facts: Sequence[Fact]) -> None:
-        """Keep nothing: the run knows what it pinned."""
-
-    def pin_allowance(
-        self,
-        _referral: Referral,
-        need: NeededAllowance,
-        _fact: Fact,
-        *,
-        used: int,
-        version: int,  # noqa: ARG002 - nobody else writes here
-    ) -> None:
-        """Keep what is taken of the cap."""
-        self._used[_cap(need)] = used
-
-    def post(self, posting: Posting) -> None:
-        """Keep the changes of the rewards."""
-        self.changes += posting.changes
-
-    def explain(
-        self, _guard: Guard, _lines: Sequence[TraceLine], _gone: Sequence[TraceLine] = ()
-    ) -> None:
-        """Keep nothing."""
-
-    def due(self, _now: datetime, _limit: int) -> Iterator[tuple[str, str, str, str]]:
-        """Yield nothing."""
-        return iter(())
-
-
-def _cap(need: NeededAllowance) -> tuple[str, str, str]:
-    return need.cap_id, need.period, need.holder_id if need.scope == PARTNER else ""

@@ -2,49 +2,60 @@
 
 Every step can come twice, be stopped anywhere and run beside itself: what it leads to is stored
 in one transaction with the event that announces what follows, under the version of the job. Few
-chunks are under way at a time, so that a long job never stands in the way of money.
+chunks are under way at a time, so that a long job never stands in the way of money, and a step
+that runs out of time leaves the rest to another one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from shared.domain.errors import NotFoundError, StaleVersionError
-from shared.domain.events import MIGRATION_REQUESTED, SIMULATION_REQUESTED, Event
+from shared.domain.events import Event
 from shared.domain.jobs import (
     DONE,
+    FAILED,
     MERGE,
     MERGING,
     PLAN,
     PLANNING,
     RUNNING,
-    SIMULATION,
+    TOO_MANY,
     WORK,
     Chunk,
     Job,
+    Merged,
     Step,
+    Worked,
+    added,
 )
 from shared.ports import JobStore, NewId
+from shared.usecases.control_jobs import step_event
 from shared.usecases.effects import Trigger
 
 TRIES: Final = 5
-LANES: Final = 2
-"""Chunks of one job that are announced at a time."""
-PAGE: Final = 1_000
+LANES: Final = 4
+"""Chunks of one job that are under way at a time."""
+PAGE: Final = 5_000
 """Referrals that one planning step lists."""
+
+OutOfTime = Callable[[], bool]
+"""Tells whether a step should leave the rest to another one."""
 
 
 class Worker(Protocol):
     """Knows what to do with the referrals of one kind of job."""
 
     chunk_size: int
+    most: int
+    """Referrals of one job: more do not fit into the step that merges."""
 
-    def work(self, job: Job, referral_ids: Iterable[str]) -> tuple[str, Mapping[str, int]]:
-        """Return what came of the referrals, as text, and outcomes by name."""
+    def work(self, job: Job, referral_ids: Sequence[str], out_of_time: OutOfTime) -> Worked:
+        """Return what came of the referrals, or of the first of them; of one at least."""
 
-    def merge(self, job: Job, results: Iterable[str]) -> str:
-        """Return the report of the whole job, as text; "" if it has none."""
+    def merge(self, job: Job, results: Iterable[str], out_of_time: OutOfTime) -> Merged:
+        """Return what the whole job found, or where merging goes on."""
 
 
 class JobRun:
@@ -59,6 +70,7 @@ class JobRun:
         now: datetime,
         new_id: NewId,
         pause: Callable[[int], None],
+        out_of_time: OutOfTime = lambda: False,
     ) -> None:
         """Take what the step needs; nothing outlives it."""
         self._store = store
@@ -67,9 +79,10 @@ class JobRun:
         self._now = now
         self._new_id = new_id
         self._pause = pause
+        self._out_of_time = out_of_time
 
     def run(self, step: Step) -> bool:
-        """Run the step; return False if it was done before.
+        """Run the step; return False if there was nothing to do.
 
         Raises:
             NotFoundError: no such job.
@@ -110,16 +123,18 @@ class JobRun:
             updated_at=self._now,
             version=job.version + 1,
         )
-        if planned.shard < self._store.shards(job):
-            announced = [self._event(planned, PLAN, planned.version)]
+        events: list[Event] = []
+        if planned.referrals > self._worker.most:
+            planned = replace(planned, state=FAILED, failed_step=PLAN, failed_for=TOO_MANY)
+        elif planned.shard < self._store.shards(job):
+            events = [self._event(planned, PLAN, planned.version)]
         elif planned.chunks:
-            planned = replace(planned, state=RUNNING)
-            lanes = range(min(LANES, planned.chunks))
-            announced = [self._event(planned, WORK, number) for number in lanes]
+            planned = replace(planned, state=RUNNING, announced=min(LANES, planned.chunks))
+            events = [self._event(planned, WORK, number) for number in range(planned.announced)]
         else:
             planned = replace(planned, state=MERGING)
-            announced = [self._event(planned, MERGE, 0)]
-        self._store.plan(job, planned, chunks, announced)
+            events = [self._event(planned, MERGE, planned.version)]
+        self._store.plan(job, planned, chunks, events)
         return True
 
     # -- working ------------------------------------------------------------------------------
@@ -129,54 +144,71 @@ class JobRun:
         chunk = self._store.chunk(step.job_id, step.number)
         if chunk is None:
             raise NotFoundError
-        if chunk.run_id:
+        if chunk.run_id or job.state != RUNNING:
             return False
-        text, counts = self._worker.work(job, chunk.referral_ids)
-        run_id = self._new_id("run")
-        self._store.save_result(job.job_id, chunk.number, run_id, text, now=self._now)
+        worked = self._worker.work(job, chunk.referral_ids, self._out_of_time)
+        ran = replace(chunk, run_id=self._new_id("run"))
+        self._store.save_result(job.job_id, ran, worked.text, now=self._now)
         for attempt in range(TRIES):
-            after, announced = self._worked(job, chunk, counts)
+            after, rest, events = self._worked(job, chunk, worked)
             try:
-                self._store.finish_chunk(job, after, replace(chunk, run_id=run_id), announced)
+                self._store.finish_chunk(job, after, ran, rest, events)
             except StaleVersionError:
                 self._pause(attempt)
                 job = self._job(step.job_id)
                 known = self._store.chunk(step.job_id, step.number)
-                if known is None or known.run_id:
+                # Also when somebody stopped the job: to go on means to begin the chunk again.
+                if known is None or known.run_id or job.state != RUNNING:
                     return False
             else:
                 return True
         raise StaleVersionError(step.job_id)
 
-    def _worked(self, job: Job, chunk: Chunk, counts: Mapping[str, int]) -> tuple[Job, list[Event]]:
+    def _worked(
+        self, job: Job, chunk: Chunk, worked: Worked
+    ) -> tuple[Job, Chunk | None, list[Event]]:
+        left = chunk.referral_ids[worked.done :]
+        rest = Chunk(number=job.chunks, referral_ids=left) if left else None
         after = replace(
             job,
+            chunks=job.chunks + (1 if rest else 0),
             done_chunks=job.done_chunks + 1,
-            done_referrals=job.done_referrals + len(chunk.referral_ids),
-            counts={
-                name: job.counts.get(name, 0) + counts.get(name, 0)
-                for name in sorted(job.counts.keys() | counts.keys())
-            },
+            done_referrals=job.done_referrals + len(chunk.referral_ids) - len(left),
+            counts=added(job.counts, worked.counts),
             updated_at=self._now,
             version=job.version + 1,
         )
-        announced = []
-        if chunk.number + LANES < job.chunks:
-            announced.append(self._event(after, WORK, chunk.number + LANES))
+        if after.announced < after.chunks:
+            number = after.announced
+            after = replace(after, announced=number + 1)
+            return after, rest, [self._event(after, WORK, number)]
         if after.done_chunks == after.chunks:
             after = replace(after, state=MERGING)
-            announced.append(self._event(after, MERGE, 0))
-        return after, announced
+            return after, rest, [self._event(after, MERGE, after.version)]
+        return after, rest, []
 
     # -- merging ------------------------------------------------------------------------------
 
     def _merge(self, step: Step) -> bool:
         job = self._job(step.job_id)
-        if job.state != MERGING:
+        # As with planning: nothing else raises the version.
+        if job.state != MERGING or job.version != step.number:
             return False
-        report = self._worker.merge(job, self._store.results(job))
-        done = replace(job, state=DONE, updated_at=self._now, version=job.version + 1)
-        self._store.finish(job, done, report)
+        merged = self._worker.merge(job, self._store.results(job), self._out_of_time)
+        after = replace(
+            job,
+            after=merged.after,
+            counts=added(job.counts, merged.counts),
+            updated_at=self._now,
+            version=job.version + 1,
+        )
+        if merged.after:
+            self._store.move(job, after, [self._event(after, MERGE, after.version)])
+            return True
+        after = replace(after, state=DONE, merged_by=self._new_id("run"))
+        for number, page in enumerate(merged.pages):
+            self._store.save_page(after, number, page)
+        self._store.finish(job, after, merged.report)
         return True
 
     def _event(self, job: Job, name: str, number: int) -> Event:
@@ -188,67 +220,3 @@ class JobRun:
             correlation_id=self._trigger.correlation_id,
             causation_id=self._trigger.causation_id,
         )
-
-
-def request_job(
-    store: JobStore,
-    kind: str,
-    job_id: str,
-    program_id: str,
-    settings: Mapping[str, object],
-    *,
-    actor: str,
-    now: datetime,
-    event_id: str,
-    mark: str,
-    correlation_id: str,
-) -> Job:
-    """Store a job with the event that asks for its first step, and return the job as stored."""
-    job = Job(
-        job_id=job_id,
-        program_id=program_id,
-        kind=kind,
-        settings=dict(settings),
-        requested_by=actor,
-        requested_at=now,
-        updated_at=now,
-        mark=mark,
-    )
-    event = step_event(
-        job,
-        Step(job_id=job_id, name=PLAN, number=job.version),
-        now=now,
-        event_id=event_id,
-        correlation_id=correlation_id,
-        causation_id=correlation_id,
-    )
-    return store.add_job(job, event)
-
-
-def step_event(
-    job: Job,
-    step: Step,
-    *,
-    now: datetime,
-    event_id: str,
-    correlation_id: str,
-    causation_id: str,
-) -> Event:
-    """Return the event that asks for a step.
-
-    It starts a new count of hops: a job ends by its own count of chunks, and may have thousands.
-    """
-    is_simulation = job.kind == SIMULATION
-    return Event(
-        event_id=event_id,
-        name=SIMULATION_REQUESTED if is_simulation else MIGRATION_REQUESTED,
-        occurred_at=now,
-        program_id=job.program_id,
-        aggregate_type=job.kind,
-        aggregate_id=job.job_id,
-        aggregate_version=job.version,
-        correlation_id=correlation_id,
-        causation_id=causation_id,
-        hops=0,
-        data={"step": step.name, "number": step.number},
-    )

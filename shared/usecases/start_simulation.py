@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from shared.domain.errors import FieldError, InvalidFieldsError, NotFoundError, invalid
 from shared.domain.jobs import SIMULATION, Job
+from shared.domain.partner_rules import has_partner_rules
+from shared.domain.programs import Program
 from shared.domain.terms_reader import parse_terms
 from shared.ports import JobStore, NewId
-from shared.usecases.run_job import request_job
+from shared.usecases.control_jobs import request_job
+
+MAX_PERIOD: Final = timedelta(days=3_660)
+"""A report has a line for each rule and month of the period."""
 
 
 def start_simulation(
@@ -35,6 +41,8 @@ def start_simulation(
         raise NotFoundError
     if since >= until:
         raise invalid("to", "not_ascending", "must be later than from")
+    if until - since > MAX_PERIOD:
+        raise invalid("to", "too_long", f"at most {MAX_PERIOD.days:,} days after from")
     try:
         parse_terms(definition, currency=program.currency, time_zone=program.time_zone)
     except InvalidFieldsError as error:
@@ -45,6 +53,7 @@ def start_simulation(
         "to": until.isoformat(),
         "currency": program.currency,
         "time_zone": program.time_zone,
+        "successes": _paid_for_successes(store, program),
     }
     return request_job(
         store,
@@ -58,6 +67,20 @@ def start_simulation(
         mark=mark,
         correlation_id=correlation_id,
     )
+
+
+def _paid_for_successes(store: JobStore, program: Program) -> bool:
+    """Tell whether any published terms ever gave a partner something beside single referrals."""
+    for version in range(program.terms_version, 0, -1):
+        published = store.terms(program.program_id, version)
+        if published is None:
+            continue
+        terms = parse_terms(
+            published.definition, currency=program.currency, time_zone=program.time_zone
+        )
+        if has_partner_rules(terms):
+            return True
+    return False
 
 
 def _inside(error: FieldError) -> FieldError:

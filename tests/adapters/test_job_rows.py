@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.adapters.dynamodb import simulations
+from shared.adapters.dynamodb.histories import Histories
 from shared.adapters.dynamodb.simulations import Jobs
 from shared.domain.errors import NotFoundError, StaleVersionError
 from shared.domain.jobs import MERGE, PLAN, RUNNING, SIMULATION, WORK, Chunk, Job, Step
+from shared.usecases.control_jobs import step_event
 from shared.usecases.effects import Trigger
-from shared.usecases.run_job import JobRun, step_event
+from shared.usecases.run_job import JobRun
 from shared.usecases.run_simulation import Simulation
 from tests.builders.ledger import Stored
 from tests.builders.money import START, numbered_ids
@@ -79,12 +81,13 @@ def test_results_of_any_size_come_back_whole(
     chunks = [Chunk(number=number, referral_ids=(f"ref_{number}",)) for number in range(2)]
     jobs.plan(job, running, chunks, [])
     # A run that died left its parts behind.
-    jobs.save_result("sim_1", 0, "run_lost", "lost" * 40, now=START)
+    jobs.save_result("sim_1", replace(chunks[0], run_id="run_lost"), "lost" * 40, now=START)
     for number in (1, 0):
         text = f"what came of {number}" * 9
-        jobs.save_result("sim_1", number, f"run_{number}", text, now=START)
+        ran = replace(chunks[number], run_id=f"run_{number}")
+        jobs.save_result("sim_1", ran, text, now=START)
         after = replace(running, version=running.version + 1)
-        jobs.finish_chunk(running, after, replace(chunks[number], run_id=f"run_{number}"), [])
+        jobs.finish_chunk(running, after, ran, None, [])
         running = after
 
     assert [f"what came of {number}" * 9 for number in range(2)] == list(jobs.results(running))
@@ -97,13 +100,15 @@ def test_a_chunk_is_finished_once(jobs: Jobs) -> None:
     planned = replace(job, version=2)
     jobs.plan(job, planned, [chunk], [])
     after = replace(planned, version=3)
-    jobs.finish_chunk(planned, after, replace(chunk, run_id="run_1"), [])
+    jobs.finish_chunk(planned, after, replace(chunk, run_id="run_1"), None, [])
 
     assert replace(chunk, run_id="run_1") == jobs.chunk("sim_1", 0)
     with pytest.raises(StaleVersionError):
-        jobs.finish_chunk(planned, after, replace(chunk, run_id="run_2"), [])
+        jobs.finish_chunk(planned, after, replace(chunk, run_id="run_2"), None, [])
     with pytest.raises(StaleVersionError):
-        jobs.finish_chunk(after, replace(after, version=4), replace(chunk, run_id="run_2"), [])
+        jobs.finish_chunk(
+            after, replace(after, version=4), replace(chunk, run_id="run_2"), None, []
+        )
 
 
 @pytest.mark.parametrize("step", [PLAN, WORK, MERGE])
@@ -111,7 +116,7 @@ def test_a_step_of_no_job_goes_back_to_the_queue(step: str) -> None:
     stored = Stored()
     run = JobRun(
         Jobs(client=stored.client, core="test-core"),
-        Simulation(stored.ledger),
+        Simulation(Histories(client=stored.client, core="test-core")),
         trigger=Trigger(correlation_id="c", causation_id="c", hops=0),
         now=START,
         new_id=numbered_ids(),

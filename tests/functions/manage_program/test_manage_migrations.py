@@ -75,7 +75,11 @@ class World:
         return f"{PATH}/{reply.body['id']}"
 
     def shown(self, path: str, query: str = "") -> dict[str, Any]:
+        """Returns a job with what it does to referrals; ``partners`` is what it does to those."""
         shown: dict[str, Any] = self.api.send("GET", path, query=query).body
+        items = shown["items"]
+        shown["items"] = [item for item in items if item["referral_id"]]
+        shown["partners"] = [item for item in items if item["partner_id"]]
         return shown
 
     def nets(self, referral_id: str = "ref_1") -> dict[str, str]:
@@ -272,6 +276,8 @@ def test_items_come_in_pages(world: World) -> None:
 
     ids = [item["referral_id"] for page in (first, second) for item in page["items"]]
     assert ["ref_5", "ref_4", "ref_3", "ref_2", "ref_1"] == ids
+    partners = [page["partners"] for page in (first, second)]
+    assert ([world.partner_id], []) == ([each["partner_id"] for each in partners[0]], partners[1])
     assert second["next_cursor"] is None
 
 
