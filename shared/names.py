@@ -8,6 +8,9 @@ from typing import Final
 
 EVENT_SOURCE: Final = "goodword"
 
+EVALUATE_TRIES: Final = 5
+"""How often a message of the evaluation's queue is handed out before it is set aside."""
+
 # Environment of the functions. Each function gets only what it needs.
 ENV_STAGE: Final = "GOODWORD_STAGE"
 ENV_CORE_TABLE: Final = "GOODWORD_CORE_TABLE"
@@ -25,6 +28,14 @@ ENV_SECRETS_KEY: Final = "GOODWORD_SECRETS_KEY"
 """KMS key that encrypts webhook secrets at rest."""
 ENV_ADMIN_SECRET: Final = "GOODWORD_ADMIN_SECRET"  # noqa: S105 - the name of a variable
 """Secrets Manager id of the first management key: ``{"id": "root", "secret": "..."}``."""
+
+# Metrics that functions write into their logs and alarms look at.
+METRICS: Final = "Goodword"
+METRIC_SERVICE: Final = "service"
+METRIC_STAGE: Final = "stage"
+METRIC_BOOKS_TAMPERED: Final = "BooksTampered"
+ENV_PARKED_CLICKS: Final = "GOODWORD_PARKED_CLICKS"
+"""URL of the queue for clicks that can't be counted."""
 
 # Table attributes that the template declares.
 PK: Final = "pk"
@@ -53,5 +64,6 @@ PROGRAM_SK: Final = "program_sk"
 LINK_PREFIX: Final = "LINK#"
 DELIVERY_PREFIX: Final = "DLV#"
 OUTBOX_PREFIX: Final = "OUT#"
+ACTIVITY_PREFIX: Final = "ACT#"
 CLICK_KEYRING: Final = "KEYRING#click"
 SERVER_KEYRING: Final = "KEYRING#server"

@@ -10,9 +10,7 @@ from functions.manage_program.documents import json_body
 from functions.manage_program.schema import Id, Label, Shape, read
 from shared.adapters.dynamodb import lists
 from shared.adapters.dynamodb.adjustments import adjustment_from
-from shared.domain.adjustments import WAITING, Adjustment
 from shared.domain.errors import NotFoundError, invalid
-from shared.domain.money import money_json
 from shared.usecases.adjust import Asked, Wish, adjust, approve_adjustment
 
 
@@ -39,7 +37,9 @@ def create(call: Call) -> Answer:
         reason=reason,
         reference=body.reference,
     )
-    return Answer(status=202, body=_view(adjust(call.services.adjustments, wish, _asked(call))))
+    return Answer(
+        status=202, body=views.adjustment(adjust(call.services.adjustments, wish, _asked(call)))
+    )
 
 
 def page(call: Call) -> Answer:
@@ -57,7 +57,9 @@ def page(call: Call) -> Answer:
     def view(row: dict[str, object]) -> views.Json | None:
         adjustment = adjustment_from(row)
         return (
-            _view(adjustment) if query.get("state", adjustment.state) == adjustment.state else None
+            views.adjustment(adjustment)
+            if query.get("state", adjustment.state) == adjustment.state
+            else None
         )
 
     return paging.answer(call, query, found, view)
@@ -68,14 +70,14 @@ def show(call: Call) -> Answer:
     found = call.services.adjustments.adjustment(call.id_of("adjustment_id"))
     if found is None:
         raise NotFoundError
-    return Answer(status=200, body=_view(found))
+    return Answer(status=200, body=views.adjustment(found))
 
 
 def approve(call: Call) -> Answer:
     """Approve an adjustment as the second person."""
     store = call.services.adjustments
     approved = approve_adjustment(store, call.id_of("adjustment_id"), _asked(call))
-    return Answer(status=202, body=_view(approved))
+    return Answer(status=202, body=views.adjustment(approved))
 
 
 def _asked(call: Call) -> Asked:
@@ -86,22 +88,3 @@ def _asked(call: Call) -> Asked:
         mark=call.mark,
         correlation_id=call.request_id,
     )
-
-
-def _view(found: Adjustment) -> views.Json:
-    return {
-        "id": found.adjustment_id,
-        "partner_id": found.partner_id,
-        "program_id": found.program_id,
-        "amount": money_json(found.amount_minor, found.currency),
-        "reason": found.reason,
-        "reference": found.reference,
-        "state": found.state,
-        "second_person_required": found.state == WAITING,
-        "requested_by": found.requested_by,
-        "requested_at": views.time_of(found.requested_at),
-        "expires_at": views.time_of(found.expires_at),
-        "approved_by": found.approved_by or None,
-        "approved_at": views.time_of(found.approved_at),
-        "posted_at": views.time_of(found.posted_at),
-    }

@@ -24,7 +24,7 @@ class Answer:
     """What a route answers. ``kept`` is what a replay answers, where that differs.
 
     Secrets are shown once and never stored: they are in ``body`` and not in ``kept``. A body is
-    JSON unless ``headers`` say otherwise; then it is text.
+    JSON unless ``headers`` say otherwise; then it is text, or bytes.
     """
 
     status: int

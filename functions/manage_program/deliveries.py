@@ -8,7 +8,7 @@ from functions.manage_program.calls import Answer, Call
 from shared.adapters.dynamodb.deliveries import Deliveries, parked
 from shared.domain.deliveries import PARKED, Delivery
 from shared.domain.errors import NotFoundError, StaleVersionError, invalid
-from shared.usecases.apply_delivery import replay_delivery
+from shared.usecases.replay_delivery import replay_delivery
 
 
 def page(call: Call) -> Answer:

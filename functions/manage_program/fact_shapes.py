@@ -6,8 +6,9 @@ from pydantic import Field, StringConstraints
 
 from functions.manage_program.schema import Id, Label, Shape, given, moment, read
 from shared.domain import facts as kinds
+from shared.domain.entitlements import MAX_SHARES
 from shared.domain.errors import FieldError, InvalidFieldsError, invalid
-from shared.domain.facts_by_hand import KINDS, MAX_SHARES, Wish
+from shared.domain.facts_by_hand import KINDS, Wish
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 OtherId = Annotated[str, StringConstraints(pattern=r"^[!\x22$-~]{1,100}$")]

@@ -40,6 +40,8 @@ def _email(text: str) -> str:
 
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 Hosts = Annotated[list[Address], Field(max_length=50)]
+Utm = Annotated[dict[Label, Label], Field(max_length=10)]
+Templates = Annotated[dict[Label, Utm], Field(max_length=50)]
 
 
 class Shape(BaseModel):
@@ -62,6 +64,9 @@ class NewProgram(Shape):
     thank_you_url: Address = ""
     fallback_url: Address = ""
     click_param: Label = "click_id"
+    utm_templates: Templates = {}
+    keeps_ad_ids: bool = False
+    privacy_signals: Label = "gpc"
     publish_rewards: bool = False
     adjustment_limit: Label = "500.00"
 
@@ -79,6 +84,9 @@ class ProgramChanges(Shape):
     thank_you_url: Address = ""
     fallback_url: Address = ""
     click_param: Label = ""
+    utm_templates: Templates = {}
+    keeps_ad_ids: bool = False
+    privacy_signals: Label = ""
     publish_rewards: bool = False
     adjustment_limit: Label = ""
 
@@ -94,13 +102,14 @@ class NewPartner(Shape):
 
 
 class PartnerChanges(Shape):
-    """``PATCH /partners/{id}``: what is absent stays."""
+    """``PATCH /partners/{id}``: what is absent stays. Another status needs a reason."""
 
     name: Text = ""
     email: Email = ""
     kind: Label = ""
     country: Country = ""
     status: Label = ""
+    reason: Annotated[str, StringConstraints(max_length=1_000)] = ""
 
 
 class NewEnrolment(Shape):
@@ -121,10 +130,27 @@ class NewLink(Shape):
     program_id: Id
     destination: Address
     code: Label | None = None
-    utm: Annotated[dict[Label, Label], Field(max_length=10)] = {}
+    utm: Utm = {}
     expires_at: Label | None = None
     campaign: Label = ""
     asset: Label = ""
+    precedence: Label = "query_wins"
+    add_via: bool = True
+    click_cap: int | None = None
+
+
+class LinkChanges(Shape):
+    """``PATCH /links/{code}``: what is absent stays; null takes an end or a cap away."""
+
+    destination: Address = ""
+    utm: Utm = {}
+    expires_at: Label | None = None
+    campaign: Label = ""
+    asset: Label = ""
+    precedence: Label = ""
+    add_via: bool = True
+    click_cap: int | None = None
+    disabled: bool = False
 
 
 class NewSource(Shape):
@@ -136,6 +162,7 @@ class NewSource(Shape):
     secret: Annotated[str, StringConstraints(max_length=500)] | None = None
     stage_map: list[Any]
     default_currency: Label = ""
+    amount_is: Label = "gross"
 
 
 class NewReview(Shape):

@@ -9,16 +9,20 @@ from typing import Any, Final, Generic, TypeVar
 
 from shared import names
 from shared.adapters.dynamodb import keyrings
+from shared.adapters.dynamodb.activity import Activity
 from shared.adapters.dynamodb.adjustments import Adjustments
 from shared.adapters.dynamodb.answers import Answers
 from shared.adapters.dynamodb.api_keys import ApiKeys
 from shared.adapters.dynamodb.client import dynamodb_client
+from shared.adapters.dynamodb.customers import Customers
 from shared.adapters.dynamodb.explanations import Explanations
 from shared.adapters.dynamodb.facts_by_hand import FactsByHand
 from shared.adapters.dynamodb.fulfilments import Fulfilments
 from shared.adapters.dynamodb.fx_rates import FxRates
 from shared.adapters.dynamodb.links import Links
 from shared.adapters.dynamodb.lists import Lists
+from shared.adapters.dynamodb.migrations import Migrations
+from shared.adapters.dynamodb.outbox import OutboxRows
 from shared.adapters.dynamodb.partners import Partners
 from shared.adapters.dynamodb.programs import Programs
 from shared.adapters.dynamodb.reviews import Reviews
@@ -115,9 +119,24 @@ class Services:
         return FxRates(client=self.client, core=self.core)
 
     @property
+    def customers(self) -> Customers:
+        """Return the lists of existing customers."""
+        return Customers(client=self.client, core=self.core)
+
+    @property
     def explanations(self) -> Explanations:
         """Return the decision traces."""
         return Explanations(client=self.client, core=self.core, books=self.books)
+
+    @property
+    def click_keyrings(self) -> keyrings.ClickKeyrings:
+        """Return the keys that sign click tokens."""
+        return keyrings.ClickKeyrings(client=self.client, core=self.core)
+
+    @property
+    def activity(self) -> Activity:
+        """Return the counters of clicks."""
+        return Activity(client=self.client, core=self.core)
 
     @property
     def answers(self) -> Answers:
@@ -128,6 +147,16 @@ class Services:
     def jobs(self) -> Jobs:
         """Return the simulations and migrations."""
         return Jobs(client=self.client, core=self.core)
+
+    @property
+    def migrations(self) -> Migrations:
+        """Return what migrations do."""
+        return Migrations(client=self.client, core=self.core)
+
+    @property
+    def outbox(self) -> OutboxRows:
+        """Return the events on their way."""
+        return OutboxRows(self.client, self.core)
 
     @property
     def lists(self) -> Lists:

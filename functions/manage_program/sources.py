@@ -32,6 +32,7 @@ def create(call: Call) -> Answer:
         name=body.name,
         stage_map=parse_stage_map(body.stage_map),
         default_currency=body.default_currency,
+        amount_is=body.amount_is,
         secrets=(call.services.encrypt(secret, source_id),),
         created_at=call.now,
     )

@@ -44,6 +44,8 @@ def program(found: Program) -> Json:
         "fallback_url": found.fallback_url,
         "click_param": found.click_param,
         "utm_templates": {name: dict(utm) for name, utm in found.utm_templates.items()},
+        "keeps_ad_ids": found.keeps_ad_ids,
+        "privacy_signals": found.privacy_signals,
         "publish_rewards": found.publish_rewards,
         "adjustment_limit": found.adjustment_limit,
         "terms_version": found.terms_version,

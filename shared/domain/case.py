@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from shared.domain import facts as kinds
 from shared.domain import referrals
@@ -14,10 +14,15 @@ from shared.domain.conditions import Fields
 from shared.domain.deal import Deal, Reached, fold
 from shared.domain.entitlements import CreditShare, Parties, read_shares
 from shared.domain.facts import Fact, latest
+from shared.domain.first_heard import first_heard
+from shared.domain.holders import Bound, Identity, bounds_of
 from shared.domain.periods import period_key
 from shared.domain.terms import CAUSE, LEAD, PARTNER, Rule, Terms, Tier
 from shared.domain.values import Valuation
 from shared.domain.verdicts import DENIED, NOT_YET, REVERSED, Refusal
+
+LEAD_REWARDED: Final = "lead_rewarded"
+"""Attribute of a referral: the lead keeps rewards of the referral that held it before."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,9 +37,11 @@ class Case:
     allowances: Allowances
     attributes: Mapping[str, Any]
     shares: tuple[Fact, ...]
+    heard: Mapping[str, datetime]
     floor: datetime
     submitted_at: datetime
     positions: Mapping[str, int]
+    bounds: Mapping[Identity, Bound]
     missing_positions: set[str] = field(default_factory=set)
     bases: dict[str, int] = field(default_factory=dict)
 
@@ -58,6 +65,8 @@ def open_case(
     introduced = submitted.occurred_at
     if data.get("touch_at"):
         introduced = min(introduced, datetime.fromisoformat(data["touch_at"]))
+    floor = introduced - timedelta(days=terms.prior_days)
+    shares = tuple(fact for fact in ordered if fact.kind == kinds.SHARES_SET)
     deal = fold(ordered, terms)
     amounts = Amounts(deal=deal, currency=terms.currency, rates=_rates(ordered))
     attributes = data.get("attributes", {})
@@ -73,14 +82,16 @@ def open_case(
         ),
         allowances=Allowances(terms=terms, facts=known),
         attributes=attributes,
-        shares=tuple(fact for fact in ordered if fact.kind == kinds.SHARES_SET),
-        floor=introduced - timedelta(days=terms.prior_days),
+        shares=shares,
+        heard=first_heard(ordered, terms, since=floor) if shares else {},
+        floor=floor,
         submitted_at=submitted.occurred_at,
         positions={
             str(fact.data["key"]): int(fact.data["position"])
             for fact in ordered
             if fact.kind == kinds.STANDING_PINNED
         },
+        bounds=bounds_of(ordered),
     )
 
 
@@ -167,6 +178,8 @@ def check_eligible(rule: Rule, case: Case) -> None:
     if case.attributes.get("existing_customer") and side not in eligibility.allow_existing:
         raise Refusal(DENIED, "existing_customer")
     if side == LEAD:
+        if case.attributes.get(LEAD_REWARDED):
+            raise Refusal(DENIED, "lead_rewarded_before")
         return
     for name, allowed in (
         ("partner_kind", eligibility.partner_kinds),
@@ -176,14 +189,16 @@ def check_eligible(rule: Rule, case: Case) -> None:
             raise Refusal(DENIED, "not_eligible", field=name)
 
 
-def shares_at(case: Case, reached: Reached) -> tuple[CreditShare, ...]:
-    """Return who shared when the occurrence first counted, unless told otherwise afterwards.
+def shares_at(case: Case, reached: Reached, name: str) -> tuple[CreditShare, ...]:
+    """Return who shared when we first heard of ``name``, unless told otherwise afterwards.
 
-    Whoever is named first for a referral that nobody had introduced shares in all of it.
+    ``name`` is the milestone, or the occurrence of an invoice or a renewal. Whoever is named
+    first for a referral that nobody had introduced shares in all of it.
     """
     shares = case.parties.shares
+    counted_at = case.heard.get(name, reached.received_at)
     for fact in case.shares:
-        told_before = fact.received_at <= reached.received_at
+        told_before = fact.received_at <= counted_at
         if not shares or fact.data.get("retroactive") or told_before:
             shares = read_shares(fact.data["shares"])
     return shares

@@ -11,6 +11,7 @@ GoodwordError                     code
 ├── ConflictError                 (given by the caller)   illegal move, id taken, other body
 ├── StaleVersionError             stale_version           somebody else wrote first: reload
 └── UnavailableError              store_unavailable       our own store failed: retry later
+    └── NewerFactError            newer_fact              stored by a later version: retry later
 
 Leaves carry a stable ``code``. One table in ``runtime.http`` maps them to HTTP. Anything else is
 a bug and propagates.
@@ -101,6 +102,12 @@ class UnavailableError(GoodwordError):
     """The store did not answer, or refused for reasons of load."""
 
     code = "store_unavailable"
+
+
+class NewerFactError(UnavailableError):
+    """A later version stored this fact; it must be read by one that understands it."""
+
+    code = "newer_fact"
 
 
 def invalid(path: str, code: str, message: str) -> InvalidFieldsError:

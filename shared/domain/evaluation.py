@@ -7,7 +7,7 @@ not pinned yet comes back as a need; the caller pins it and evaluates again.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from shared.domain import referrals
@@ -15,30 +15,23 @@ from shared.domain.bases import NeededRate
 from shared.domain.caps import NeededAllowance
 from shared.domain.case import (
     Case,
-    check_eligible,
-    check_floor,
     introducer,
     open_case,
-    reached_at,
     shares_at,
-    tier_key,
 )
-from shared.domain.conditions import first_unmet, holds
+from shared.domain.clawback import earlier_cases, kept
 from shared.domain.contributions import contributions
-from shared.domain.deal import Deal, Paid, Reached
+from shared.domain.deal import Deal
 from shared.domain.entitlements import Entitlement, Parties
 from shared.domain.facts import Fact, in_order
+from shared.domain.holders import bounded
 from shared.domain.money import format_amount, split
-from shared.domain.periods import months_after
+from shared.domain.occurrences import Occurrence, Worth, occurrences, worth
 from shared.domain.terms import (
     CAUSE,
     DENY,
-    EVERY_INVOICE,
-    EVERY_RENEWAL,
     FACE_VALUE_KINDS,
     LEAD,
-    ONCE,
-    PROSPECTIVE,
     Rule,
     Terms,
 )
@@ -55,6 +48,7 @@ from shared.domain.verdicts import (
 
 REVIEW_PENDING: Final = "review_pending"
 ON_HOLD: Final = "on_hold"
+CLAWBACK_LIMIT: Final = "clawback_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +70,6 @@ class Evaluation:
     deal: Deal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Occurrence:
-    """``number`` counts from the introduction on, and ``first`` is when that count began."""
-
-    key: str
-    reached: Reached
-    paid: Paid | None = None
-    number: int = 1
-    first: datetime | None = None
-
-
 def evaluate(terms: Terms, facts: Iterable[Fact], parties: Parties) -> Evaluation:
     """Return what everybody should hold under ``terms``, whatever the order of ``facts``.
 
@@ -95,10 +78,11 @@ def evaluate(terms: Terms, facts: Iterable[Fact], parties: Parties) -> Evaluatio
     """
     known = tuple(facts)
     case = open_case(terms, in_order(known), known, parties)
+    earlier = earlier_cases(case, known)
     entitlements: list[Entitlement] = []
     trace: list[TraceLine] = []
     for rule in terms.rules:
-        granted, lines = _judge(rule, case)
+        granted, lines = _judge(rule, case, kept(rule, earlier))
         entitlements += granted
         trace += lines
     return Evaluation(
@@ -116,31 +100,49 @@ def evaluate(terms: Terms, facts: Iterable[Fact], parties: Parties) -> Evaluatio
 # -- one rule -------------------------------------------------------------------------------------
 
 
-def _judge(rule: Rule, case: Case) -> tuple[list[Entitlement], list[TraceLine]]:
+def _judge(
+    rule: Rule, case: Case, standing: Mapping[str, Worth]
+) -> tuple[list[Entitlement], list[TraceLine]]:
     """Judge every occurrence of a rule; what ends the judgement early explains it instead."""
     if rule.is_partner_level:
         # Decided in the partner's own file, from how many referrals count.
         return [], [_line(rule, rule.occurrence, NOT_YET, "partner_level")]
-    try:
-        reached = reached_at(rule.milestone, case)
-        check_eligible(rule, case)
-        _check_conditions(rule, case, reached)
-        occurrences = _occurrences(rule, case, reached)
-    except Refusal as refusal:
-        return [], [_refused(rule, rule.occurrence, refusal)]
     entitlements: list[Entitlement] = []
     lines: list[TraceLine] = []
     spent = 0
-    for occurrence in occurrences:
-        try:
-            granted, line = _grant(rule, case, occurrence, spent)
-        except Refusal as refusal:
-            lines.append(_refused(rule, occurrence.key, refusal))
+    for key, found in _worths(rule, case, standing).items():
+        if isinstance(found, Refusal):
+            lines.append(_refused(rule, key, found))
             continue
-        entitlements += granted
+        try:
+            granted, line = _grant(rule, case, found, spent)
+        except Refusal as refusal:
+            lines.append(_refused(rule, key, refusal))
+            continue
+        # What is forfeited stays spent, so that nobody else's part moves.
         spent += sum(entitlement.amount_minor for entitlement in granted)
+        left, line = bounded(granted, line, case.bounds)
+        entitlements += left
         lines.append(line)
     return entitlements, lines
+
+
+def _worths(rule: Rule, case: Case, standing: Mapping[str, Worth]) -> dict[str, Worth | Refusal]:
+    """Return what each occurrence comes to, or why it does not, in order, by its key."""
+    found: dict[str, Worth | Refusal] = {}
+    try:
+        for occurrence in occurrences(rule, case):
+            try:
+                found[occurrence.key] = worth(rule, case, occurrence)
+            except Refusal as refusal:
+                found[occurrence.key] = refusal
+    except Refusal as refusal:
+        found[rule.occurrence] = refusal
+    for key, least in standing.items():
+        now = found.get(key)
+        if not isinstance(now, Worth) or now.worked.total_minor < least.worked.total_minor:
+            found[key] = least
+    return found
 
 
 def _line(rule: Rule, occurrence: str, outcome: str, code: str, **figures: str) -> TraceLine:
@@ -164,93 +166,22 @@ def _refused(rule: Rule, occurrence: str, refusal: Refusal) -> TraceLine:
     )
 
 
-def _check_conditions(rule: Rule, case: Case, reached: Reached) -> None:
-    fields = case.valuation.fields
-    if rule.when is None or holds(rule.when, fields):
-        return
-    figures: dict[str, str] = {}
-    unmet = first_unmet(rule.when, fields)
-    if unmet:
-        wanted, actual = unmet.value, fields.read(unmet.field)
-        if unmet.field == "deal_amount":
-            currency = case.terms.currency
-            wanted, actual = (format_amount(int(str(v)), currency) for v in (wanted, actual))
-        figures = {
-            "condition": f"{unmet.field} {unmet.op}",
-            "threshold": str(wanted),
-            unmet.field: str(actual),
-        }
-    raise Refusal(DENIED, "condition_not_met", (reached.fact_id,), **figures)
-
-
-def _occurrences(rule: Rule, case: Case, reached: Reached) -> list[_Occurrence]:
-    """Return what the rule pays for, in order, beyond the limits too (they are explained).
-
-    Raises:
-        Refusal: when nothing has occurred yet.
-    """
-    if rule.occurrence == EVERY_INVOICE:
-        prefix, rows, code = "invoice", case.deal.invoices, "no_invoice_yet"
-    elif rule.occurrence == EVERY_RENEWAL:
-        prefix, rows, code = "renewal", case.deal.renewals, "no_renewal_yet"
-    else:
-        return [_Occurrence(key=ONCE, reached=reached)]
-    if not rows:
-        raise Refusal(NOT_YET, code)
-    ordered = sorted(rows, key=lambda row: (row.reached.occurred_at, row.reached.fact_id))
-    before = sum(row.reached.occurred_at < case.floor for row in ordered)
-    first = ordered[before].reached.occurred_at if before < len(ordered) else None
-    return [
-        _Occurrence(
-            key=f"{prefix}:{row.paid_id}",
-            reached=row.reached,
-            paid=row,
-            number=place - before,
-            first=first,
-        )
-        for place, row in enumerate(ordered, start=1)
-    ]
-
-
-def _check_limit(rule: Rule, occurrence: _Occurrence) -> None:
-    """Demand that the occurrence is within the rule's times and months.
-
-    Raises:
-        Refusal: when the limit is behind it.
-    """
-    number, first = occurrence.number, occurrence.first
-    if rule.limit_times is not None and number > rule.limit_times:
-        raise Refusal(DENIED, "limit_reached", number=str(number), limit=str(rule.limit_times))
-    if rule.limit_months is not None and first is not None:
-        ends_at = months_after(first, rule.limit_months)
-        if occurrence.reached.occurred_at >= ends_at:
-            raise Refusal(DENIED, "limit_reached", window_end=ends_at.isoformat())
-
-
 # -- one occurrence -------------------------------------------------------------------------------
 
 
-def _grant(
-    rule: Rule, case: Case, occurrence: _Occurrence, spent: int
-) -> tuple[list[Entitlement], TraceLine]:
+def _grant(rule: Rule, case: Case, found: Worth, spent: int) -> tuple[list[Entitlement], TraceLine]:
+    occurrence, worked = found.occurrence, found.worked
     reached = occurrence.reached
-    check_floor(reached, case)
-    _check_limit(rule, occurrence)
-    worked = case.valuation.work_out(
-        rule, reached, occurrence.paid, _position(rule, case) if rule.tier else None
-    )
-    # An override stands instead of the tier's steps, so nothing is trued up either.
-    case.bases[rule.rule_id] = worked.base_minor if worked.level == "program" else 0
     total, code = _under_rule_caps(rule, worked, spent)
     if rule.kind in FACE_VALUE_KINDS and total <= 0:
         reason = code or worked.refunded or "amount_is_zero"
         raise Refusal(DENIED, reason, worked.facts, **worked.figures)
-    parts = _parts(rule, case, reached, total)
+    parts = _parts(rule, case, occurrence, total)
     allowed = case.allowances.apply(rule, occurrence.key, reached, parts, worked.worth_minor)
     if allowed.code:
         code = allowed.code
     entitlements = [
-        _entitlement(rule, case, occurrence, worked, holder_id=holder_id, part=part)
+        _entitlement(rule, case, found, holder_id=holder_id, part=part)
         for holder_id, part in allowed.parts
         if part or rule.kind not in FACE_VALUE_KINDS
     ]
@@ -261,12 +192,15 @@ def _grant(
             "amount": format_amount(paid_out, case.terms.currency),
             "currency": case.terms.currency,
         }
-    held = _held(case)
+    held = [reason for reason in _held(case) if reason]
+    if held:
+        figures["held"] = ", ".join(held)
+    usual = CLAWBACK_LIMIT if found.is_kept else GRANTED
     return entitlements, TraceLine(
         rule_id=rule.rule_id,
         occurrence=occurrence.key,
         outcome=CAPPED if code else (HELD if held else GRANTED),
-        code=code or held or GRANTED,
+        code=code or (held[0] if held else usual),
         figures=figures,
         facts=worked.facts,
         release_at=reached.received_at + timedelta(days=rule.hold_days),
@@ -274,21 +208,11 @@ def _grant(
     )
 
 
-def _entitlement(
-    rule: Rule,
-    case: Case,
-    occurrence: _Occurrence,
-    worked: Worked,
-    *,
-    holder_id: str,
-    part: int,
-) -> Entitlement:
-    reached = occurrence.reached
-    hold = timedelta(days=rule.hold_days)
-    told = (reached.received_at, worked.told_at, case.deal.returned_at)
+def _entitlement(rule: Rule, case: Case, found: Worth, *, holder_id: str, part: int) -> Entitlement:
+    reached, worked = found.occurrence.reached, found.worked
     return Entitlement(
         rule_id=rule.rule_id,
-        occurrence=occurrence.key,
+        occurrence=found.occurrence.key,
         role=rule.beneficiary,
         holder_id=holder_id,
         kind=rule.kind,
@@ -296,18 +220,19 @@ def _entitlement(
         amount_minor=part,
         benefit=worked.benefit,
         worth_minor=worked.worth_minor,
-        release_at=reached.received_at + hold,
-        raise_release_at=max(moment for moment in told if moment) + hold,
-        held=_held(case),
+        release_at=reached.received_at + timedelta(days=rule.hold_days),
+        raise_release_at=found.raise_release_at,
+        held=next(filter(None, _held(case)), ""),
         effective_at=reached.occurred_at,
         cause=worked.facts,
     )
 
 
-def _held(case: Case) -> str:
-    if case.deal.review in referrals.OPEN_REVIEW:
-        return REVIEW_PENDING
-    return ON_HOLD if case.deal.holds else ""
+def _held(case: Case) -> tuple[str, str]:
+    """Return what the review and what a person keeps from maturing, each "" if it does not."""
+    reviewed = REVIEW_PENDING if case.deal.review in referrals.OPEN_REVIEW else ""
+    stopped = ON_HOLD if case.deal.holds else ""
+    return reviewed, stopped
 
 
 def _under_rule_caps(rule: Rule, worked: Worked, spent: int) -> tuple[int, str]:
@@ -325,26 +250,9 @@ def _under_rule_caps(rule: Rule, worked: Worked, spent: int) -> tuple[int, str]:
     return total, code
 
 
-def _position(rule: Rule, case: Case) -> int | None:
-    """Return the pinned position in the rule's tier; retroactive tiers pay by true-up instead.
-
-    Without an introducer there are no sums, and the rule's own value stays.
-
-    Raises:
-        Refusal: when it is not pinned yet.
-    """
-    tier = rule.tier
-    if tier is None or tier.mode != PROSPECTIVE or not introducer(case):
-        return None
-    key = tier_key(tier, case)
-    position = case.positions.get(key)
-    if position is None:
-        case.missing_positions.add(key)
-        raise Refusal(NOT_YET, "position_not_pinned")
-    return position
-
-
-def _parts(rule: Rule, case: Case, reached: Reached, total: int) -> tuple[tuple[str, int], ...]:
+def _parts(
+    rule: Rule, case: Case, occurrence: Occurrence, total: int
+) -> tuple[tuple[str, int], ...]:
     """Divide a reward among its holders; the parts sum to the whole.
 
     Raises:
@@ -354,7 +262,8 @@ def _parts(rule: Rule, case: Case, reached: Reached, total: int) -> tuple[tuple[
         return ((case.parties.lead_id, total),)
     if rule.beneficiary == CAUSE:
         return ((f"cause:{case.attributes['cause']}", total),)
-    shares = shares_at(case, reached)
+    name = occurrence.key if occurrence.paid else rule.milestone
+    shares = shares_at(case, occurrence.reached, name)
     if not shares:
         raise Refusal(DENIED, "no_partner")
     parts = split(total, [share.basis_points for share in shares])

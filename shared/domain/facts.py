@@ -8,12 +8,13 @@ Kinds and their data (all values are strings, integers, booleans, lists and obje
 ===================  ============================================================================
 submitted            review? (where the review begins, if not at ``submitted``)
 terms_pinned         version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
-                     touch_at?, attributes {name: value}, overrides {rule: {percent|fixed_minor,
-                     level}}
+                     touch_at?, earlier_referral_id?, attributes {name: value},
+                     overrides {rule: {percent|fixed_minor, level}}
 review_decided       decision, state, actor, reason
 stage_entered        source_id, deal_id, pipeline, stage, rank, milestone?, outcome,
                      ladder {milestone: rank}
-amount_set           amount (decimal string), currency?, default_currency?, rate?
+amount_set           amount (decimal string), currency?, default_currency?, rate?,
+                     amount_is? (``net``: less what was refunded of the deal by then)
 currency_set         currency
 field_set            name, value (a deal's plan, contract months, ...)
 invoice_paid         invoice_id, amount_net, currency, period?, rate?
@@ -22,8 +23,10 @@ refunded             refund_id, of (``deal`` or ``invoice:<id>``), amount, curre
 charged_back         chargeback_id, of, amount, currency
 chargeback_reversed  chargeback_id
 milestone_reached    milestone, actor?, reason?
-deal_ended           how (``deleted`` or ``merged``)
-deal_restored        {}
+deal_ended           deal_id, how (``deleted``, or ``merged`` into nobody knows what)
+deal_restored        deal_id
+deal_merged          deal_id, merged_into (the deal that it went into, and lives on in)
+referral_merged      into (the referral that has the deal now) or absorbed (the one that had it)
 shares_set           shares, retroactive, actor, reason
 regraded             grade, actor, reason
 hold_placed          hold_id, actor, reason
@@ -32,6 +35,7 @@ standing_pinned      partner_id, key, position  (a count, or revenue in minor un
 rate_pinned          subject, currency, rate, on
 allowance_pinned     cap, scope, period, rule_id, occurrence, holder_id, allowed_minor, cut,
                      number
+forfeited            rule_id, occurrence, holder_id, kept_minor  (what was not pending any more)
 fact_retracted       actor?, reason?  (``retracts`` names the fact that no longer holds)
 ===================  ============================================================================
 """
@@ -45,6 +49,8 @@ from typing import Any, Final
 
 MAX_FACTS: Final = 1_000
 SCHEMA_VERSION: Final = 1
+"""Raised with every change of a kind's data that older code or older rows would misread; what
+reads rows lifts older ones (``adapters.dynamodb.referrals``)."""
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 SUBMITTED: Final = "submitted"
@@ -62,6 +68,8 @@ CHARGEBACK_REVERSED: Final = "chargeback_reversed"
 MILESTONE_REACHED: Final = "milestone_reached"
 DEAL_ENDED: Final = "deal_ended"
 DEAL_RESTORED: Final = "deal_restored"
+DEAL_MERGED: Final = "deal_merged"
+REFERRAL_MERGED: Final = "referral_merged"
 SHARES_SET: Final = "shares_set"
 REGRADED: Final = "regraded"
 HOLD_PLACED: Final = "hold_placed"
@@ -69,6 +77,7 @@ HOLD_RELEASED: Final = "hold_released"
 RATE_PINNED: Final = "rate_pinned"
 ALLOWANCE_PINNED: Final = "allowance_pinned"
 STANDING_PINNED: Final = "standing_pinned"
+FORFEITED: Final = "forfeited"
 FACT_RETRACTED: Final = "fact_retracted"
 
 

@@ -19,6 +19,12 @@ LINK_WINS: Final = "link_wins"
 NO_FORWARD: Final = "no_forward"
 PRECEDENCES: Final = (QUERY_WINS, LINK_WINS, NO_FORWARD)
 
+GPC: Final = "gpc"
+GPC_AND_DNT: Final = "gpc_and_dnt"
+NO_SIGNALS: Final = "none"
+PRIVACY_SIGNALS: Final = (GPC, GPC_AND_DNT, NO_SIGNALS)
+"""Which wishes for privacy that browsers send along a programme honours."""
+
 CLICK_PARAM: Final = "click_id"
 VIA_PARAM: Final = "via"
 UTM_PREFIX: Final = "utm_"
@@ -80,6 +86,9 @@ class Link:
     ``click_cap`` (0: none) is how many clicks of people since ``cap_from`` it takes;
     ``cap_reached`` follows some moments after the last of them. A retired link is disabled for
     good; its row stays, so that nobody ever gets its code.
+
+    ``click_param``, ``fallback_url``, ``keeps_ad_ids`` and ``privacy_signals`` are the programme's,
+    as they were when the link was saved.
     """
 
     code: str
@@ -99,6 +108,8 @@ class Link:
     cap_from: datetime | None = None
     cap_reached: bool = False
     fallback_url: str = ""
+    keeps_ad_ids: bool = False
+    privacy_signals: str = GPC
     created_at: datetime
     retired_at: datetime | None = None
     version: int = 1

@@ -7,6 +7,7 @@ from typing import Final
 from shared.domain import terms as model
 from shared.domain.money import format_amount
 from shared.domain.terms import (
+    AttributionPolicy,
     Benefit,
     Cap,
     Condition,
@@ -296,6 +297,32 @@ def _refund_policy(rule: Rule) -> str:
         model.VOID: "taken back",
     }
     return words[rule.refund] + threshold
+
+
+def clawback(limit: int | None) -> str:
+    """Say how long after its release something may be taken back."""
+    if limit is None:
+        return "without limit"
+    return f"only within {days(limit)}" if limit else "never"
+
+
+def closing(policy_name: str) -> str:
+    """Say what partners lose whose account is closed."""
+    return "what is still held" if policy_name == model.FORFEIT else "nothing"
+
+
+def split(policy: AttributionPolicy) -> str:
+    """Say how partners who introduce together share."""
+    return {
+        model.UNDIVIDED: "One partner is credited for an introduction",
+        model.EQUAL: "Partners who introduce together share in equal parts",
+        model.BY_ROLE: "Partners who introduce together share by their roles: "
+        + listed([_part(role, points) for role, points in policy.basis_points.items()]),
+    }[policy.split]
+
+
+def _part(role: str, points: int) -> str:
+    return f"{percent(Decimal(points) / 100)} for the {role.replace('_', ' ')}"
 
 
 def rule_caps(rule: Rule, currency: str) -> list[str]:

@@ -1,8 +1,11 @@
 """Programmes: who may refer whom under which terms, in one ledger currency."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+from shared.domain.links import GPC
 
 STATUSES: Final = ("draft", "pilot", "active", "paused", "closed")
 ENROLMENTS: Final = ("open", "application", "invitation")
@@ -17,7 +20,10 @@ class Program:
     ``time_zone`` is an IANA name; ``landing_hosts`` are the only hosts that links may point to;
     ``allowed_origins`` the only web origins that may post forms or be redirected back to;
     ``publish_rewards`` shows the table of rewards to everybody; an adjustment over
-    ``adjustment_limit`` (a decimal string) takes a second person.
+    ``adjustment_limit`` (a decimal string) takes a second person; ``utm_templates`` are what
+    links of a campaign, or all of them (``*``), send as UTM. ``customers_listed`` says that
+    there is a list of who was a customer already. ``keeps_ad_ids``: clicks remember by which
+    advertisement they came; ``privacy_signals`` says which visitors are remembered less.
     """
 
     program_id: str
@@ -31,8 +37,12 @@ class Program:
     thank_you_url: str = ""
     fallback_url: str = ""
     click_param: str = DEFAULT_CLICK_PARAM
+    utm_templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    keeps_ad_ids: bool = False
+    privacy_signals: str = GPC
     publish_rewards: bool = False
     adjustment_limit: str = DEFAULT_ADJUSTMENT_LIMIT
+    customers_listed: bool = False
     terms_version: int = 0
     version: int = 1
     created_at: datetime

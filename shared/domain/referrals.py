@@ -37,6 +37,9 @@ class Referral:
     adds to partners' sums at this moment, by ``<partner>/<key>``. ``deal`` mirrors the CRM for
     lists:
     ``{source_id, deal_id, stage, outcome, amount, currency}``; it decides nothing.
+    ``merged_into`` is the referral that has the deal now, for good, if this one had one of its
+    merged deals.
+    ``taken_over_by`` is the referral that holds the lead now, if this one does not any more.
     ``version`` rises with every write to the aggregate and guards every money transaction.
     """
 
@@ -56,6 +59,8 @@ class Referral:
     deal_id: str = ""
     deal: Mapping[str, Any] = field(default_factory=dict)
     counting: Mapping[str, int] = field(default_factory=dict)
+    merged_into: str = ""
+    taken_over_by: str = ""
     version: int = 1
 
 
@@ -70,3 +75,14 @@ def decide(review: str, decision: str) -> str:
         message = f"cannot {decision} a referral that is {review}"
         raise ConflictError("illegal_review_move", message)
     return target
+
+
+def check_holds_lead(referral: Referral) -> None:
+    """Demand that no other referral holds the lead now: it would be paid for twice.
+
+    Raises:
+        ConflictError: ``lead_taken_over``.
+    """
+    if referral.taken_over_by:
+        message = "another referral holds the lead now"
+        raise ConflictError("lead_taken_over", message)

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from shared.domain.entitlements import Entitlement
+from shared.domain.entitlements import Allowance, Entitlement
 from shared.domain.errors import ConflictError
 from shared.domain.facts import digest32
 from shared.domain.terms import FACE_VALUE_KINDS
@@ -66,6 +66,7 @@ class Reward:
 
     ``sequence`` is the number of the last change. ``payable_minor`` may be negative after a
     clawback. ``benefit`` and ``benefit_state`` describe kinds without a face value.
+    ``allowances`` are what it takes of caps, if it is in a partner's file.
     """
 
     reward_id: str
@@ -91,6 +92,7 @@ class Reward:
     benefit: Mapping[str, str] = field(default_factory=dict)
     benefit_state: str = ""
     worth_minor: int = 0
+    allowances: tuple[Allowance, ...] = ()
 
     @property
     def referral_id(self) -> str:
@@ -121,7 +123,8 @@ class Reward:
     def state(self) -> str:
         """Return the one word that describes the amounts; amounts are what counts."""
         if self.kind not in FACE_VALUE_KINDS:
-            return "held" if self.held and self.benefit_state == ISSUED else self.benefit_state
+            state = self.benefit_state or "rejected"
+            return "held" if self.held and state == ISSUED else state
         for amount, word in (
             (self.pending_minor, "held" if self.held else "pending"),
             (self.clearing_minor, "in_payout"),
@@ -135,6 +138,14 @@ class Reward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A reward as an index knows it, which may be out of date, and its place among all due ones."""
+
+    reward: Reward
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One movement to be made for a reward; ``sequence`` is its natural number."""
 
@@ -145,11 +156,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A reward after the difference is posted, with the movements that lead there."""
+    """A reward after the difference is posted, with the movements that lead there.
+
+    ``entered`` is the state that a benefit goes into, or "".
+    """
 
     reward: Reward
     steps: tuple[Step, ...]
     cause: tuple[str, ...]
+    entered: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +187,7 @@ def difference(
     rewards: Iterable[Reward],
     *,
     subject: Subject,
-    cause: Sequence[str],
+    cause: Sequence[str] = (),
 ) -> tuple[Effect, ...]:
     """Return the effects that turn ``rewards`` into what ``entitlements`` say; empty if equal.
 
@@ -276,6 +291,7 @@ def _change(
         after, steps = _lowered(reward, -delta)
     if entitlement:
         after = _redated(after, entitlement)
+    after = replace(after, allowances=entitlement.allowances if entitlement else ())
     if after == reward:
         return None
     return Change(reward=after, steps=steps, cause=entitlement.cause if entitlement else cause)
@@ -342,9 +358,12 @@ def _redated(reward: Reward, entitlement: Entitlement) -> Reward:
 def _benefit_change(
     reward: Reward, entitlement: Entitlement | None, cause: tuple[str, ...]
 ) -> Change | None:
-    state = _benefit_state(reward.benefit_state, entitled=entitlement is not None)
+    entitled = entitlement is not None and not entitlement.denied
+    state = _benefit_state(reward.benefit_state, entitled=entitled)
+    allowances = entitlement.allowances if entitlement else ()
     if state == reward.benefit_state and state not in {"", ISSUED}:
-        return None
+        kept = replace(reward, allowances=allowances)
+        return Change(reward=kept, steps=(), cause=cause) if kept != reward else None
     effective_at = reward.effective_at
     if entitlement and not (entitlement.keeps_dates and state == reward.benefit_state):
         effective_at = entitlement.effective_at
@@ -354,12 +373,15 @@ def _benefit_change(
         benefit_state=state,
         held=entitlement.held if entitlement else "",
         effective_at=effective_at,
+        allowances=allowances,
     )
     if after == reward:
         return None
-    if state != reward.benefit_state:
+    entered = state if state != reward.benefit_state else ""
+    if entered:
         after = replace(after, sequence=reward.sequence + 1)
-    return Change(reward=after, steps=(), cause=entitlement.cause if entitlement else cause)
+    told = entitlement.cause if entitlement else cause
+    return Change(reward=after, steps=(), cause=told, entered=entered)
 
 
 def _benefit_state(state: str, *, entitled: bool) -> str:
@@ -369,4 +391,6 @@ def _benefit_state(state: str, *, entitled: bool) -> str:
         return handed_over if entitled else KEPT_FULFILLED
     if state == REFUSED:
         return REFUSED
-    return ISSUED if entitled else VOIDED
+    if entitled:
+        return ISSUED
+    return VOIDED if state else ""

@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from shared.domain import plain_words as words
-from shared.domain.terms import PARTNER, Rule, Terms
+from shared.domain.terms import FORFEIT, PARTNER, Rule, Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,9 @@ def notes(terms: Terms) -> tuple[str, ...]:
     """Return what holds for every row."""
     credit = words.days(terms.credit_days)
     found = [f"What is rewarded must be reached within {credit} of the introduction."]
+    if terms.clawback_days is not None:
+        limit = words.clawback(terms.clawback_days)
+        found.append(f"What was released for an introduction is taken back {limit}.")
     eligibility = terms.eligibility
     if eligibility.partner_kinds:
         kinds = words.listed(eligibility.partner_kinds, "or")
@@ -77,12 +80,10 @@ def notes(terms: Terms) -> tuple[str, ...]:
     if not eligibility.allow_existing:
         found.append("Nothing is earned for companies that are customers already.")
     if PARTNER in {rule.beneficiary for rule in terms.rules}:
-        split = {
-            "none": "One partner is credited for an introduction.",
-            "equal": "Partners who introduce together share in equal parts.",
-            "by_role": "Partners who introduce together share by their roles.",
-        }
-        found.append(split[terms.attribution.split])
+        found.append(f"{words.split(terms.attribution)}.")
+        if terms.partner_closed == FORFEIT:
+            lost = words.closing(terms.partner_closed)
+            found.append(f"A partner whose account is closed loses {lost}.")
     return tuple(found)
 
 

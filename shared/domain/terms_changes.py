@@ -65,6 +65,16 @@ def _top(before: Terms, after: Terms) -> Iterator[str]:
         ("How introductions are credited", _attributed(before), _attributed(after)),
         ("How leads are graded", _graded(before), _graded(after)),
         ("Who may earn", _eligible(before), _eligible(after)),
+        (
+            "When what was released is taken back",
+            words.clawback(before.clawback_days),
+            words.clawback(after.clawback_days),
+        ),
+        (
+            "What a closed partner loses",
+            words.closing(before.partner_closed),
+            words.closing(after.partner_closed),
+        ),
     ):
         if old != new:
             yield f"{said} changes {_from_to(old, new)}."
@@ -163,7 +173,7 @@ def _attributed(terms: Terms) -> str:
     policy = terms.attribution
     return (
         f"{', then '.join(policy.order)}; {policy.model.replace('_', ' ')};"
-        f" split {policy.split.replace('_', ' ')}"
+        f" {words.split(policy)[0].lower()}{words.split(policy)[1:]}"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from shared.domain import terms as model
+from shared.domain.entitlements import INTRODUCER, ROLES, WHOLE_SHARE
 from shared.domain.errors import InvalidFieldsError
 from shared.domain.rule_reader import RuleReader
 from shared.domain.terms import (
@@ -35,6 +36,7 @@ _TOP: Final = frozenset(
         "eligibility",
         "overrides",
         "caps",
+        "partner_closed",
         "rules",
     }
 )
@@ -69,6 +71,7 @@ class _TermsReader(RuleReader):
                 "protection_days",
                 "prior_days",
                 "late_grace_days",
+                "clawback_days",
             },
         )
 
@@ -92,11 +95,15 @@ class _TermsReader(RuleReader):
             eligibility=self._eligibility(root.get("eligibility", {})),
             overrides=self._overrides(root.get("overrides"), known),
             caps=self._caps(root.get("caps"), known),
+            partner_closed=self.choice(
+                root.get("partner_closed", model.KEEP), "partner_closed", model.PARTNER_CLOSED
+            ),
             attribution_days=days("attribution_days", 90),
             credit_days=days("credit_days", 365),
             protection_days=days("protection_days", 180),
             prior_days=days("prior_days", 0),
             late_grace_days=days("late_grace_days", 30),
+            clawback_days=days("clawback_days", 0) if "clawback_days" in windows else None,
         )
 
     def _unique(self, rows: tuple[T, ...], path: str, name_of: Callable[[T], str]) -> tuple[T, ...]:
@@ -120,16 +127,39 @@ class _TermsReader(RuleReader):
         return None if value is None else frozenset(self.names(value, "lost_retracts"))
 
     def _attribution(self, value: object) -> AttributionPolicy:
-        row = self.mapping(value, "attribution", {"order", "model", "split"})
+        row = self.mapping(value, "attribution", {"order", "model", "split", "basis_points"})
         default = AttributionPolicy()
         order = default.order
         if "order" in row:
             order = self.choices(row["order"], "attribution.order", model.EVIDENCE)
+        split = self.choice(row.get("split", default.split), "attribution.split", model.SPLITS)
         return AttributionPolicy(
             order=order,
             model=self.choice(row.get("model", default.model), "attribution.model", model.MODELS),
-            split=self.choice(row.get("split", default.split), "attribution.split", model.SPLITS),
+            split=split,
+            basis_points=self._parts(row.get("basis_points"), by_role=split == model.BY_ROLE),
         )
+
+    def _parts(self, value: object, *, by_role: bool) -> dict[str, int]:
+        """Read which part each role gets; whoever introduces has one."""
+        path = "attribution.basis_points"
+        if not by_role:
+            if value is not None:
+                self.fail(path, "not_allowed", "only for split by_role")
+            return {}
+        if value is None:
+            self.fail(path, "required", "must say which part each role gets")
+            return {}
+        row = self.mapping(value, path, ROLES)
+        given = {INTRODUCER: None, **row}
+        parts: dict[str, int] = {
+            role: self.whole(given[role], f"{path}.{role}", 1, WHOLE_SHARE)
+            for role in ROLES
+            if role in given
+        }
+        if sum(parts.values()) != WHOLE_SHARE:
+            self.fail(path, "not_the_whole", f"the parts must sum to {WHOLE_SHARE}")
+        return parts
 
     def _lead_quality(self, value: object) -> LeadQuality:
         row = self.mapping(value, "lead_quality", {"grades", "otherwise", "decide"})
@@ -188,7 +218,9 @@ class _TermsReader(RuleReader):
         return str(value)
 
     def _caps(self, value: object, known: set[str]) -> tuple[Cap, ...]:
-        rows = self.rows(value, "caps", lambda row, path: self._cap(row, path, known), _MAX_ROWS)
+        rows = self.rows(
+            value, "caps", lambda row, path: self._cap(row, path, known), model.MAX_CAPS
+        )
         return self._unique(rows, "caps", lambda cap: cap.cap_id)
 
     def _cap(self, value: object, path: str, known: set[str]) -> Cap:

@@ -2,15 +2,25 @@
 
 from collections.abc import Callable
 
-from shared.ports.deliveries import DeliveryStore, Inbox, WaitingStore, WebhookSecrets
+from shared.ports.activity import ActivityStore, CapStore
+from shared.ports.deliveries import (
+    DeliveryStore,
+    Inbox,
+    ReplayStore,
+    WaitingStore,
+    WebhookSecrets,
+)
 from shared.ports.intake import IntakeStore, ReceiptSecrets
 from shared.ports.management import (
     AdjustmentStore,
     ApiKeyStore,
+    CustomerStore,
     FulfilmentStore,
     HandStore,
+    HistoryReader,
     HistoryStore,
     JobStore,
+    KeyringStore,
     LinkStore,
     MigrationStore,
     PartnerStore,
@@ -18,37 +28,48 @@ from shared.ports.management import (
     RateStore,
     ReviewStore,
     SourceStore,
+    StatusStore,
     TraceStore,
 )
-from shared.ports.money import AdjustmentLedger, Ledger
-from shared.ports.outbox import Bus, Outbox
+from shared.ports.money import AdjustmentLedger, Ledger, MaturityLedger, PartnerLedger
+from shared.ports.outbox import Bus, Outbox, ParkedEvents
 
 NewId = Callable[[str], str]
 """Takes a prefix such as ``ref`` and returns a fresh id such as ``ref_01k...``."""
 
 __all__ = [
+    "ActivityStore",
     "AdjustmentLedger",
     "AdjustmentStore",
     "ApiKeyStore",
     "Bus",
+    "CapStore",
+    "CustomerStore",
     "DeliveryStore",
     "FulfilmentStore",
     "HandStore",
+    "HistoryReader",
     "HistoryStore",
     "Inbox",
     "IntakeStore",
     "JobStore",
+    "KeyringStore",
     "Ledger",
     "LinkStore",
+    "MaturityLedger",
     "MigrationStore",
     "NewId",
     "Outbox",
+    "ParkedEvents",
+    "PartnerLedger",
     "PartnerStore",
     "ProgramStore",
     "RateStore",
     "ReceiptSecrets",
+    "ReplayStore",
     "ReviewStore",
     "SourceStore",
+    "StatusStore",
     "TraceStore",
     "WaitingStore",
     "WebhookSecrets",

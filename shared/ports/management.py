@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 # Only for the type checker, so that a function loads no more of the domain than it uses.
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
 
     from shared.domain.access import ApiKey
     from shared.domain.adjustments import Adjustment
-    from shared.domain.aggregate import Guard, Standing
+    from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
     from shared.domain.books import Movement
+    from shared.domain.click_tokens import Keyring
     from shared.domain.events import Event
     from shared.domain.facts import Fact
     from shared.domain.fulfilments import Fulfilment
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from shared.domain.jobs import Chunk, Job
     from shared.domain.links import Link
     from shared.domain.migration import Item
-    from shared.domain.partners import Enrolment, Partner
+    from shared.domain.partners import Enrolment, Move, Partner
     from shared.domain.programs import Program, PublishedTerms
     from shared.domain.proposals import Proposal
     from shared.domain.referrals import Referral
@@ -62,6 +63,18 @@ class RateStore(Protocol):
         """Store a rate; ``rate_exists`` if the day has one."""
 
 
+class CustomerStore(Protocol):
+    """Lists of existing customers."""
+
+    def add_customers(
+        self, program_id: str, customer_ids: Sequence[str], *, actor: str, now: datetime
+    ) -> None:
+        """Store entries, whether they are there already or not."""
+
+    def remove_customer(self, program_id: str, customer_id: str) -> None:
+        """Remove an entry, if it is there."""
+
+
 class PartnerStore(Protocol):
     """Partners, enrolments and their personal data."""
 
@@ -78,8 +91,10 @@ class PartnerStore(Protocol):
         before: Partner,
         changed: Sequence[str],
         person: Mapping[str, Any],
+        move: Move | None,
+        mark: str,
     ) -> None:
-        """Write changed fields and personal data, unless somebody wrote first."""
+        """Write changed fields, personal data and the move, unless somebody wrote first."""
 
     def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
         """Return a partner's enrolment."""
@@ -91,8 +106,20 @@ class PartnerStore(Protocol):
 class LinkStore(Protocol):
     """Links by code."""
 
+    def link(self, code: str) -> Link | None:
+        """Return a link, also a retired one."""
+
     def add_link(self, link: Link, *, mark: str) -> Link:
         """Store a link; ``code_taken`` if the code is or was somebody's."""
+
+    def save_link(self, link: Link, *, changed: Sequence[str]) -> Link:
+        """Write the changed fields, unless somebody wrote since ``link.version``."""
+
+    def retire_link(self, link: Link) -> Link:
+        """Write that a link is retired and take it off all lists, unless somebody wrote since."""
+
+    def clicks_under_cap(self, link: Link) -> int:
+        """Return what is counted since the link has its cap."""
 
 
 class SourceStore(Protocol):
@@ -113,6 +140,16 @@ class ApiKeyStore(Protocol):
 
     def revoke(self, key_id: str, *, now: datetime) -> None:
         """Mark a key as revoked, once."""
+
+
+class KeyringStore(Protocol):
+    """The keys that sign click tokens."""
+
+    def click_keyring(self) -> tuple[Keyring, str]:
+        """Return the ring and the mark of the request that renewed it last."""
+
+    def save_click_keyring(self, keyring: Keyring, *, before: Keyring, mark: str) -> None:
+        """Replace the ring if it is still the one ``before``."""
 
 
 class ReviewStore(Protocol):
@@ -167,8 +204,18 @@ class HandStore(Protocol):
         """Write fact and event, unless somebody wrote since; close the open proposal, if any."""
 
 
-class TraceStore(Protocol):
-    """Referrals and the reasons behind their rewards."""
+class StatusStore(Protocol):
+    """The status of partners. Every read is consistent."""
+
+    def partner_status(self, partner_id: str) -> str:
+        """Return a partner's status; "" if there is no such partner."""
+
+
+class TraceStore(StatusStore, Protocol):
+    """Referrals and partners' files, and the reasons behind their rewards."""
+
+    def partner_file(self, partner_id: str, program_id: str) -> PartnerFile | None:
+        """Return an enrolled partner's file."""
 
     def referral(self, referral_id: str) -> Referral | None:
         """Return the head of a referral."""
@@ -187,7 +234,7 @@ class TraceStore(Protocol):
 
 
 class HistoryStore(Protocol):
-    """A referral, its facts and its movements."""
+    """Referrals and partners' files, with what was posted for them and the facts behind it."""
 
     def referral(self, referral_id: str) -> Referral | None:
         """Return the head of a referral."""
@@ -195,8 +242,23 @@ class HistoryStore(Protocol):
     def facts(self, referral_id: str) -> Sequence[Fact]:
         """Return all facts of a referral."""
 
-    def movements(self, referral_id: str, *, limit: int) -> Sequence[Movement]:
-        """Return the movements of a referral's rewards in all books."""
+    def rewards(self, referral_id: str) -> Sequence[Reward]:
+        """Return the rewards of a referral, of every beneficiary."""
+
+    def partner_file(self, partner_id: str, program_id: str) -> PartnerFile | None:
+        """Return an enrolled partner's file."""
+
+    def fact(self, referral_id: str, fact_id: str) -> Fact | None:
+        """Return one fact of a referral."""
+
+    def adjustment(self, adjustment_id: str) -> Adjustment | None:
+        """Return an adjustment."""
+
+    def movements(self, guard: Guard, rewards: Iterable[Reward]) -> Iterator[Movement]:
+        """Yield the movements of a guard's rewards but releases, each reward's in order."""
+
+    def reports(self, guard: Guard) -> Iterator[Fulfilment]:
+        """Yield what became of a guard's benefits."""
 
 
 class AdjustmentStore(Protocol):
@@ -244,16 +306,25 @@ class JobStore(Protocol):
     def chunk(self, job_id: str, number: int) -> Chunk | None:
         """Return a chunk."""
 
-    def save_result(
-        self, job_id: str, number: int, run_id: str, text: str, *, now: datetime
-    ) -> None:
+    def open_chunks(self, job_id: str) -> Iterator[int]:
+        """Yield the numbers of the chunks that no run has worked on, in order."""
+
+    def save_result(self, job_id: str, chunk: Chunk, text: str, *, now: datetime) -> None:
         """Store what a run made of a chunk; nobody reads it before the chunk names the run."""
 
-    def finish_chunk(self, before: Job, after: Job, chunk: Chunk, events: Sequence[Event]) -> None:
-        """Store that a run has worked on a chunk, with the job and what is announced."""
+    def finish_chunk(
+        self, before: Job, after: Job, chunk: Chunk, rest: Chunk | None, events: Sequence[Event]
+    ) -> None:
+        """Store that a run has worked on a chunk, what it left, the job and what is announced."""
+
+    def move(self, before: Job, after: Job, events: Sequence[Event]) -> None:
+        """Store a job with what is announced."""
 
     def results(self, job: Job) -> Iterator[str]:
         """Yield what came of each chunk, in order."""
+
+    def save_page(self, job: Job, number: int, text: str) -> None:
+        """Store a page beside the report; nobody reads it before the job names the run."""
 
     def finish(self, before: Job, after: Job, report: str) -> None:
         """Store the report, if there is one, with the job."""
@@ -268,22 +339,38 @@ class JobStore(Protocol):
         """Return one published version."""
 
 
+class HistoryReader(Protocol):
+    """What a simulation reads, from several threads if it likes."""
+
+    def history(self, referral_id: str) -> Aggregate | None:
+        """Return a referral with its facts and rewards, without its trace."""
+
+    def success_rewards(self, partner_id: str, program_id: str) -> Sequence[Reward]:
+        """Return what a partner was given for successes."""
+
+    def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
+        """Return (rate, its date): the programme's newest rate not after ``on``."""
+
+
 class MigrationStore(Protocol):
     """What a migration writes."""
 
-    def item(self, job_id: str, referral_id: str) -> Item | None:
-        """Return what a migration did to a referral, if it did anything yet."""
+    def item(self, job_id: str, place: str) -> Item | None:
+        """Return what a migration did to a referral or a partner, if it did anything yet."""
 
     def add_item(self, job: Job, item: Item) -> None:
-        """Store what a migration would do to a referral."""
+        """Store what a migration would do to a referral or a partner."""
 
     def migrate(
         self, before: Referral, after: Referral, fact: Fact, event: Event, *, job: Job, item: Item
     ) -> None:
         """Write head, fact, event and item together, unless somebody wrote since."""
 
+    def migrate_partner(self, before: PartnerFile, event: Event, *, job: Job, item: Item) -> None:
+        """Write what judges the bonuses, event and item, unless somebody wrote since."""
 
-class FulfilmentStore(Protocol):
+
+class FulfilmentStore(StatusStore, Protocol):
     """Rewards that others fulfil. Every read is consistent."""
 
     def referral(self, referral_id: str) -> Referral | None:

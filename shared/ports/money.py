@@ -10,19 +10,20 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from shared.domain.adjustments import Adjustment
-    from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
+    from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Settled, Standing
     from shared.domain.books import Book
     from shared.domain.caps import NeededAllowance
     from shared.domain.events import Event
     from shared.domain.facts import Fact
     from shared.domain.posting import Posting
     from shared.domain.referrals import Referral
+    from shared.domain.rewards import Due, Reward
     from shared.domain.terms import Terms
     from shared.domain.verdicts import TraceLine
 
 
 class Ledger(Protocol):
-    """Referrals, partners' files and the books. Every read but ``due`` is consistent.
+    """Referrals, partners' files and the books. Every read is consistent.
 
     Every write demands that its guard, and each book and counter that it moves, is still as it
     was read.
@@ -46,6 +47,9 @@ class Ledger(Protocol):
     def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
         """Return (rate, its date): the programme's newest rate not after ``on``."""
 
+    def partner_status(self, partner_id: str) -> str:
+        """Return a partner's status; "" if there is no such partner."""
+
     def cap_used(self, program_id: str, need: NeededAllowance) -> tuple[int, int]:
         """Return (minor units taken, version) of the cap that an allowance is wanted under."""
 
@@ -56,6 +60,7 @@ class Ledger(Protocol):
         *,
         standing: Standing,
         sums: Mapping[str, int],
+        movers: Mapping[str, str],
         positions: Sequence[Fact],
         event: Event | None,
         now: datetime,
@@ -86,7 +91,7 @@ class Ledger(Protocol):
         """Store one effect, all or nothing.
 
         Raises:
-            StaleVersionError: when the guard or a book is not as it was read.
+            StaleVersionError: when the guard, a book or a status is not as it was read.
         """
 
     def explain(
@@ -98,11 +103,66 @@ class Ledger(Protocol):
             StaleVersionError: when the guard is not as it was read.
         """
 
-    def due(self, now: datetime, limit: int) -> Iterator[tuple[str, str, str, str]]:
-        """Yield (scope, subject id, programme, reward id) of rewards that seem to be due."""
+
+class PartnerLedger(Ledger, Protocol):
+    """A ledger that settles partners' files piece by piece."""
+
+    def accepted(self, partner_id: str, program_id: str) -> int | None:
+        """Return the version of the terms that a partner's enrolment accepted, if enrolled."""
+
+    def partner_reward(self, standing: Standing, rule_id: str, occurrence: str) -> Reward | None:
+        """Return one reward of a partner's file."""
+
+    def partner_rows(
+        self, standing: Standing, after: str, limit: int
+    ) -> tuple[tuple[Reward, ...], tuple[TraceLine, ...], str | None]:
+        """Return the next rewards, and then lines, of a partner's file.
+
+        They are at most ``limit`` behind the place ``after`` ("" is the beginning), with the
+        place behind them, or None if there are no more.
+        """
+
+    def remember(
+        self,
+        standing: Standing,
+        settled: Settled,
+        lines: Sequence[TraceLine],
+        gone: Sequence[TraceLine],
+        event: Event | None,
+    ) -> None:
+        """Store how far a partner's file is settled, with trace lines, and drop those that went.
+
+        Raises:
+            StaleVersionError: when the standing is not as it was read.
+        """
 
 
-class AdjustmentLedger(Ledger, Protocol):
+class MaturityLedger(PartnerLedger, Protocol):
+    """A ledger that knows which rewards are due. ``due`` alone may be out of date."""
+
+    def due(self, now: datetime, limit: int) -> Iterator[Due]:
+        """Yield rewards that seem to be due, the longest overdue first."""
+
+    def look_later(self, due: Due, until: datetime) -> None:
+        """Have a due reward looked at again at another time; nothing else of it changes.
+
+        Raises:
+            StaleVersionError: when it is due at another time already, or not at all.
+        """
+
+    def forfeit(
+        self, due: Due, until: datetime, event: Event, *, pinned: tuple[Referral, Fact] | None
+    ) -> None:
+        """Announce that a due reward is forfeit, and look again in case nobody hears of it.
+
+        ``pinned`` is what is to be pinned to a referral.
+
+        Raises:
+            StaleVersionError: when the referral, or when it is due, is not as it was read.
+        """
+
+
+class AdjustmentLedger(PartnerLedger, Protocol):
     """A ledger that knows what persons gave beside all rules."""
 
     def adjustment(self, adjustment_id: str) -> Adjustment | None:

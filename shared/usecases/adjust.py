@@ -136,12 +136,13 @@ def post_adjustment(
         adjustment = ledger.adjustment(adjustment_id)
         if adjustment is None or adjustment.state != APPROVED:
             return Posted()
-        found = ledger.load_partner(adjustment.partner_id, adjustment.program_id)
-        if found is None:
+        standing = ledger.standing(adjustment.partner_id, adjustment.program_id)
+        version = ledger.accepted(adjustment.partner_id, adjustment.program_id)
+        if version is None:
             # Enrolments are never removed: this is a bug or a restore gone wrong.
             raise NotFoundError
-        change = change_of(adjustment, terms_version=found.terms_version, now=now)
-        posting = writer.posting(found.standing, (change,), (), event_name=REWARD_POSTED)
+        change = change_of(adjustment, terms_version=version, now=now)
+        posting = writer.posting(standing, (change,), (), event_name=REWARD_POSTED)
         try:
             ledger.post_adjustment(posting, replace(adjustment, state=POSTED, posted_at=now))
         except StaleVersionError:

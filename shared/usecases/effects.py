@@ -31,10 +31,14 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What one run did: transactions that posted effects, and movements in them."""
+    """What one run did: transactions that posted effects, and movements in them.
+
+    ``more`` says that it left work, which it announced.
+    """
 
     effects: int = 0
     movements: int = 0
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,8 @@ def _finished(stores: LinkStores, link: Link, program: Program, *, stored: str) 
         utm=resolved_utm(link, program.utm_templates),
         click_param=program.click_param,
         fallback_url=program.fallback_url,
+        keeps_ad_ids=program.keeps_ad_ids,
+        privacy_signals=program.privacy_signals,
     )
     check_link(filled)
     if filled.disabled and filled.destination == stored:

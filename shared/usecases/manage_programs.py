@@ -15,7 +15,8 @@ from shared.domain.errors import (
     StaleVersionError,
     invalid,
 )
-from shared.domain.links import VIA_PARAM
+from shared.domain.link_rules import template_errors
+from shared.domain.links import PRIVACY_SIGNALS, VIA_PARAM
 from shared.domain.money import is_currency, parse_amount
 from shared.domain.programs import ENROLMENTS, STATUSES, Program, PublishedTerms
 from shared.domain.terms import Terms
@@ -241,6 +242,12 @@ def _check(program: Program) -> None:
         "click_param",
         "must be a parameter name, and not via",
     )
+    demand(
+        program.privacy_signals in PRIVACY_SIGNALS,
+        "privacy_signals",
+        "must be one of " + ", ".join(PRIVACY_SIGNALS),
+    )
+    errors += template_errors(program.utm_templates)
     demand(len(program.landing_hosts) <= MAX_HOSTS, "landing_hosts", f"at most {MAX_HOSTS}")
     demand(len(program.allowed_origins) <= MAX_HOSTS, "allowed_origins", f"at most {MAX_HOSTS}")
     try:

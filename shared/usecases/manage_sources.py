@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.domain.errors import ConflictError, invalid
 from shared.domain.money import is_currency
-from shared.domain.sources import KINDS, Source
+from shared.domain.sources import AMOUNTS, KINDS, Source
 from shared.ports import ProgramStore, SourceStore
 
 STANDARD: Final = "standard"
@@ -29,6 +29,8 @@ def create_source(
     """
     if wanted.kind not in KINDS:
         raise invalid("kind", "not_allowed", "must be one of " + ", ".join(KINDS))
+    if wanted.amount_is not in AMOUNTS:
+        raise invalid("amount_is", "not_allowed", "must be one of " + ", ".join(AMOUNTS))
     program = programs.program(wanted.program_id)
     if program is None:
         raise invalid("program_id", "unknown", "there is no such programme")

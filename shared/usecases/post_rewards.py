@@ -9,12 +9,14 @@ from shared.domain import facts
 from shared.domain.aggregate import Aggregate, subject_of
 from shared.domain.bases import NeededRate
 from shared.domain.caps import NeededAllowance
+from shared.domain.causes import latest_news, with_causes
 from shared.domain.errors import StaleVersionError
 from shared.domain.evaluation import Evaluation, evaluate
 from shared.domain.events import FACTS_CHANGED, REWARD_POSTED, Event
 from shared.domain.facts import Fact, fact_id
-from shared.domain.partner_rules import has_partner_rules
+from shared.domain.partner_rules import concerns_partner, has_partner_rules
 from shared.domain.rewards import difference
+from shared.domain.standing_causes import cause_of
 from shared.domain.terms import Terms
 from shared.ports import Ledger, NewId
 from shared.usecases.effects import Posted, Trigger, Writer
@@ -78,8 +80,8 @@ class _Run:
             evaluation.entitlements,
             aggregate.rewards,
             subject=subject_of(aggregate.referral, head.terms_version),
-            cause=_reasons(evaluation),
         )
+        effects = with_causes(effects, evaluation.trace, aggregate.facts)
         guard, posted = self._writer.post_all(
             aggregate.referral, effects, evaluation.trace, event_name=REWARD_POSTED
         )
@@ -137,12 +139,21 @@ class _Run:
             for key in sorted(evaluation.positions)
             if f"{partner_id}/{key}" in counting
         ]
-        event = self._partner_event(aggregate, partner_id) if has_partner_rules(terms) else None
+        # Other terms may have counted for the partner what these take back.
+        moved = (name.partition("/")[2] for name in differing)
+        concerns = has_partner_rules(terms) or concerns_partner(moved)
+        event = self._partner_event(aggregate, partner_id) if concerns else None
+        movers = dict(standing.movers)
+        if concerns:
+            moved_by = cause_of(head.referral_id, latest_news(aggregate.facts))
+            changed = (key for key in sums if sums[key] != standing.sums.get(key))
+            movers |= dict.fromkeys(changed, moved_by)
         self._ledger.contribute(
             head,
             counting,
             standing=standing,
             sums=sums,
+            movers=movers,
             positions=positions,
             event=event,
             now=self._now,
@@ -189,8 +200,7 @@ class _Run:
     def _pin_allowance(self, aggregate: Aggregate, need: NeededAllowance) -> Aggregate:
         head = aggregate.referral
         used, version = self._ledger.cap_used(head.program_id, need)
-        allowed = need.allowed(used)
-        own = int(need.pinned.data["allowed_minor"]) if need.pinned else 0
+        allowance = need.answered(need.allowed(used))
         fact = self._own_fact(
             facts.ALLOWANCE_PINNED if need.wanted_minor else facts.FACT_RETRACTED,
             head.referral_id,
@@ -202,14 +212,15 @@ class _Run:
                 "rule_id": need.rule_id,
                 "occurrence": need.occurrence,
                 "holder_id": need.holder_id,
-                "allowed_minor": allowed,
-                "cut": need.was_cut or allowed < need.wanted_minor,
+                "allowed_minor": allowance.allowed_minor,
+                "cut": allowance.cut,
                 "number": need.number,
             },
             value=need.number,
-            retracts=need.pinned.fact_id if need.pinned else None,
+            retracts=need.replaces,
         )
-        self._ledger.pin_allowance(head, need, fact, used=used - own + allowed, version=version)
+        taken = used - need.own_minor + allowance.allowed_minor
+        self._ledger.pin_allowance(head, need, fact, used=taken, version=version)
         after = replace(head, version=head.version + 1)
         return replace(aggregate, referral=after, facts=(*aggregate.facts, fact))
 
@@ -265,13 +276,3 @@ def _owned(evaluation: Evaluation) -> dict[str, int]:
     return {
         f"{evaluation.introducer}/{key}": amount for key, amount in evaluation.contributions.items()
     }
-
-
-def _reasons(evaluation: Evaluation) -> tuple[str, ...]:
-    """Return the facts that ended milestones, or failing these the deal's latest statements."""
-    deal = evaluation.deal
-    found = set(deal.left.values())
-    if deal.amount:
-        found.add(deal.amount.fact_id)
-    found |= {refund.fact_id for refund in deal.refunds}
-    return tuple(sorted(found))

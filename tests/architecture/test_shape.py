@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("functions", "infra", "local", "programs", "shared")
+FOLDERS = ("cli", "functions", "infra", "local", "programs", "shared")
 SOURCES = sorted(
     path
     for folder in FOLDERS
@@ -58,7 +58,7 @@ def test_the_cdk_is_not_shadowed() -> None:
     assert not list((ROOT / "infra").glob("constructs*"))
 
 
-@pytest.mark.parametrize("folder", ["functions", "infra", "local"])
+@pytest.mark.parametrize("folder", ["cli", "functions", "infra", "local"])
 def test_doors_have_one_contract_each_and_few_in_all(folder: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     linter = project["tool"]["importlinter"]

@@ -11,6 +11,7 @@ from shared.adapters.dynamodb.referrals import fact_row, referral_row
 from shared.adapters.dynamodb.transactions import put, transact, update
 from shared.domain.errors import StaleVersionError
 from shared.usecases.effects import Posted, Trigger
+from shared.usecases.mature_rewards import Matured, mature_rewards
 from shared.usecases.post_rewards import post_rewards
 from shared.usecases.settle_partner import settle_partner
 from tests.builders.money import START, WORKED_EXAMPLE, Story, numbered_ids, referral
@@ -30,8 +31,10 @@ TRIGGER = Trigger(correlation_id="evt_c", causation_id="evt_c", hops=1)
 class Stored:
     """One programme in memory; facts are appended as the delivery path appends them."""
 
-    def __init__(self, definition: dict[str, Any] = WORKED_EXAMPLE) -> None:
-        self.client = MemoryDynamo()
+    def __init__(
+        self, definition: dict[str, Any] = WORKED_EXAMPLE, client: MemoryDynamo | None = None
+    ) -> None:
+        self.client = client or MemoryDynamo()
         self.new_id = numbered_ids()
         transact(
             self.client,
@@ -95,6 +98,14 @@ class Stored:
         """Store that the partner accepted the terms."""
         key = keys.enrolment(partner_id, "prg_1")
         transact(self.client, [put(CORE, key, {"terms_version": 1})])
+
+    def partner(self, status: str, partner_id: str = "ptr_1") -> None:
+        """Store that a partner has this status."""
+        transact(self.client, [put(CORE, keys.partner(partner_id), {"status": status})])
+
+    def mature(self, now: datetime, limit: int = 100) -> Matured:
+        """Release what is due."""
+        return mature_rewards(self.ledger, now=now, new_id=self.new_id, limit=limit)
 
     def settle_partner(self, partner_id: str = "ptr_1", now: datetime = START) -> Posted:
         """Evaluate what the partner's successes add up to and post what differs."""

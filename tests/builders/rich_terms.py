@@ -19,6 +19,7 @@ _RICH: dict[str, Any] = {
         "protection_days": 90,
         "prior_days": 5,
         "late_grace_days": 10,
+        "clawback_days": 300,
     },
     "implies": {"won": ["qualified"]},
     "lost_retracts": ["won"],
@@ -34,6 +35,7 @@ _RICH: dict[str, Any] = {
         "allow_existing": "lead",
     },
     "overrides": [{"level": "tier", "match": "gold", "rule": "commission", "percent": "15"}],
+    "partner_closed": "forfeit",
     "caps": [
         {"id": "partner_year", "scope": "partner", "per": "calendar_year", "limit": "5000.00"},
         {

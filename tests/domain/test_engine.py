@@ -306,6 +306,21 @@ def test_hold_by_a_person_holds_until_it_is_released() -> None:
     assert "" == judged(story, {}).entitlements[0].held
 
 
+def test_a_hold_is_told_beside_what_else_keeps_a_reward() -> None:
+    hold = {"hold_id": "h1", "actor": "ann", "reason": "check"}
+    waits = Story().submitted().amount("15000.00").stage("won").add(facts.HOLD_PLACED, "h1", hold)
+    (line,) = judged(waits, {}).trace
+    assert ("held", "review_pending", "review_pending, on_hold") == (
+        line.outcome,
+        line.code,
+        line.figures["held"],
+    )
+    (line,) = judged(won().add(facts.HOLD_PLACED, "h1", hold), {"caps": {"reward": "5.00"}}).trace
+    assert ("capped", "capped_reward", "on_hold") == (line.outcome, line.code, line.figures["held"])
+    (line,) = judged(won(), {}).trace
+    assert "held" not in line.figures
+
+
 @pytest.mark.parametrize("how", ["deleted", "merged"])
 def test_deals_that_ended_hold_nothing_until_they_are_restored(how: str) -> None:
     story = won().add(facts.DEAL_ENDED, how, {"how": how})

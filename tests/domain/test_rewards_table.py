@@ -141,9 +141,11 @@ def test_special_rates_are_named() -> None:
 def test_notes_say_what_holds_for_all() -> None:
     assert (
         "What is rewarded must be reached within 200 days of the introduction.",
+        "What was released for an introduction is taken back only within 300 days.",
         "Only for partners of kind affiliate.",
         "Only in the regions south.",
         "Partners who introduce together share in equal parts.",
+        "A partner whose account is closed loses what is still held.",
     ) == notes(TERMS)
 
 

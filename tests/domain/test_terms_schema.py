@@ -149,7 +149,11 @@ def test_every_object_refuses_unknown_fields() -> None:
         (("rules", 0, "when", "all", 0, "value"), 10_000),
         (("rules", 3, "value", "table", "rows", 0, "from"), "twelve"),
         (("overrides", 0, "fixed"), "1.00"),
+        (("attribution", "split"), "by_role"),
+        (("attribution", "basis_points"), {"introducer": 10_000}),
+        (("attribution",), {"split": "by_role", "basis_points": {"co_referrer": 10_000}}),
         (("caps", 0, "limit"), 5_000),
+        (("partner_closed",), "lose"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_sent(path: Path_, value: object) -> None:

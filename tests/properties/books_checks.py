@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.books import book_from, movement_from
 from shared.adapters.dynamodb.referrals import fact_from, referral_from
 from shared.adapters.dynamodb.rewards import reward_from
 from shared.domain import books
 from shared.domain import facts as kinds
+from shared.domain.deal import ACCEPTED, SUBMITTED
+from shared.domain.entitlements import Parties, shares_of
 from shared.domain.evaluation import evaluate
 from shared.domain.rewards import CLAW_BACK, EARN, MATURE, REVERSE, Reward
 from shared.domain.terms import FACE_VALUE_KINDS, PARTNER
@@ -132,6 +135,14 @@ def check_caps(snapshot: Snapshot, limits: Row) -> None:
             if data["scope"] == PARTNER:
                 place = (f"PTR#{data['holder_id']}", f"CAP#prg_1#{data['cap']}#{data['period']}")
             pinned[place] += int(data["allowed_minor"])
+    for reward in snapshot.rewards:
+        for row in reward.allowances:
+            place = keys.program_cap("prg_1", row.cap_id, row.period)
+            if row.scope == PARTNER:
+                place = keys.partner_cap(reward.holder_id, "prg_1", row.cap_id, row.period)
+            pinned[place] += row.allowed_minor
+            if reward.kind in FACE_VALUE_KINDS:
+                assert reward.net_minor <= row.allowed_minor
     assert {place: used for place, used in snapshot.caps.items() if used} == {
         place: used for place, used in pinned.items() if used
     }
@@ -168,3 +179,21 @@ def check_settled(stored: Stored, snapshot: Snapshot, chooser: random.Random) ->
                 assert due[identity].held == reward.held
         lines = {(line.rule_id, line.occurrence): line for line in evaluation.trace}
         assert lines == {(line.rule_id, line.occurrence): line for line in aggregate.trace}
+
+
+def check_one_earns(stored: Stored, snapshot: Snapshot) -> None:
+    """Check that one referral at most is entitled to anything for what merged deals reached."""
+    terms = stored.ledger.terms("prg_1", 1)
+    milestones = {rule.rule_id: rule.milestone for rule in terms.rules}
+    earning: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for referral_id, head in snapshot.heads.items():
+        heir = head
+        while heir.merged_into:
+            heir = snapshot.heads[heir.merged_into]
+        parties = Parties(lead_id=head.lead_id, shares=shares_of(snapshot.facts[referral_id]))
+        evaluation = evaluate(terms, snapshot.facts[referral_id], parties)
+        for each in evaluation.entitlements:
+            milestone = milestones[each.rule_id]
+            if milestone not in {SUBMITTED, ACCEPTED}:
+                earning[heir.referral_id, milestone].add(referral_id)
+    assert all({heir_id} == of for (heir_id, _), of in earning.items())

@@ -207,7 +207,12 @@ def definitions(draw: Draw) -> Definition:
         "implies": st.dictionaries(st.sampled_from(MILESTONES), milestones, max_size=3),
         "lost_retracts": milestones,
         "windows": st.fixed_dictionaries(
-            {}, optional={"credit_days": st.integers(0, 500), "prior_days": st.integers(0, 60)}
+            {},
+            optional={
+                "credit_days": st.integers(0, 500),
+                "prior_days": st.integers(0, 60),
+                "clawback_days": st.integers(0, 60),
+            },
         ),
         "eligibility": st.fixed_dictionaries(
             {}, optional={"allow_existing": st.sampled_from(["partner", "lead", "both"])}

@@ -14,7 +14,7 @@ from shared.domain.contributions import success_key
 from shared.domain.evaluation import Evaluation, evaluate
 from shared.domain.facts import Fact
 from shared.domain.money import MAX_MINOR, format_amount
-from shared.domain.partner_rules import evaluate_partner
+from shared.domain.partner_rules import evaluate_partner, is_wanted, occasions
 from shared.domain.terms import FACE_VALUE_KINDS, PARTNER, Terms
 from tests.builders.money import START
 from tests.properties.definitions import RULE_IDS, any_terms
@@ -52,7 +52,7 @@ def wanted(
         return own(kinds.RATE_PINNED, **values, on=need.on.isoformat())
     for wish in evaluation.allowances:
         account = (wish.cap_id, wish.period, wish.holder_id if wish.scope == PARTNER else "")
-        before = int(wish.pinned.data["allowed_minor"]) if wish.pinned else 0
+        before = wish.own_minor
         # What was pinned before we looked counts as taken.
         taken = used.get(account, before)
         allowed = wish.allowed(taken)
@@ -66,10 +66,10 @@ def wanted(
             occurrence=wish.occurrence,
             holder_id=wish.holder_id,
             allowed_minor=allowed,
-            cut=wish.was_cut or allowed < wish.wanted_minor,
+            cut=wish.answered(allowed).cut,
             number=wish.number,
         )
-        return replace(fact, retracts=wish.pinned.fact_id if wish.pinned else None)
+        return replace(fact, retracts=wish.replaces)
     return None
 
 
@@ -168,7 +168,7 @@ SUMS = st.dictionaries(
         st.builds("base:{}:{}".format, st.sampled_from(RULE_IDS), PERIODS),
         st.text(max_size=10),
     ),
-    st.one_of(st.integers(-5, 300), st.just(10**9)),
+    st.one_of(st.integers(-5, 300), st.sampled_from([10**9, MAX_MINOR + 1, 10**80, -(10**80)])),
     max_size=8,
 ).map(
     # As many rewards as that would be real, and are not the point here.
@@ -182,8 +182,9 @@ def test_any_sums_of_a_partner_are_decided(terms: Terms, sums: dict[str, int]) -
     evaluation = evaluate_partner(terms, sums, "ptr_1", now=START)
     known = {rule.rule_id: rule for rule in terms.rules}
     for row in evaluation.entitlements:
-        assert row.amount_minor >= 0
+        assert 0 <= row.amount_minor <= MAX_MINOR
         assert known[row.rule_id].beneficiary == row.role
+        assert is_wanted(terms, sums, row.rule_id, row.occurrence)
     identities = [row.identity for row in evaluation.entitlements]
     assert len(identities) == len(set(identities))
     explained = {line.rule_id for line in evaluation.trace}
@@ -193,3 +194,22 @@ def test_any_sums_of_a_partner_are_decided(terms: Terms, sums: dict[str, int]) -
         count = max(sums.get(success_key(rule.milestone), 0), 0)
         paid = sum(row.rule_id == rule.rule_id for row in evaluation.entitlements)
         assert int(Decimal(count) // rule.nth) == paid
+
+
+@given(any_terms(), SUMS, SUMS)
+@settings(max_examples=200)
+def test_going_from_sums_to_sums_ends_where_beginning_with_them_does(
+    terms: Terms, before: dict[str, int], after: dict[str, int]
+) -> None:
+    seen: dict[str, tuple[int, ...]] = {}
+    held: dict[tuple[str, str], int] = {}
+    for sums in (before, after, after):
+        moved = list(occasions(terms, sums, seen))
+        for each in moved:
+            seen[each.key] = each.seen
+            held[each.rule.rule_id, each.occurrence] = each.amount_minor if each.is_wanted else -1
+    assert [] == moved
+    expected = evaluate_partner(terms, after, "ptr_1", now=START).entitlements
+    assert {each.identity[:2]: each.amount_minor for each in expected} == {
+        place: amount for place, amount in held.items() if amount >= 0
+    }

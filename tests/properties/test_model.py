@@ -24,14 +24,24 @@ from hypothesis.stateful import (
 )
 
 from shared.adapters.dynamodb import keys
+from shared.adapters.dynamodb.merges import AppliedDeliveries
 from shared.adapters.dynamodb.transactions import put, transact
 from shared.domain import facts
 from shared.domain.errors import GoodwordError
-from shared.usecases.mature_rewards import mature_rewards
+from shared.domain.merges import carried
+from shared.domain.partners import ACTIVE, CLOSED, MOVES, SUSPENDED
+from shared.usecases.deal_facts import Run
+from shared.usecases.mature_rewards import LOOK_AGAIN, mature_rewards
+from shared.usecases.merge_deals import carry_over, settle
 from tests.builders.faults import Crash, at_call, raiser
 from tests.builders.ledger import CORE, Stored
 from tests.builders.money import DAY, LADDER, STAGES, START, Story
-from tests.properties.books_checks import Snapshot, check_always, check_settled
+from tests.properties.books_checks import (
+    Snapshot,
+    check_always,
+    check_one_earns,
+    check_settled,
+)
 
 PARTNERS = ("ptr_1", "ptr_2", "ptr_3")
 LIMITS = {"yearly": 40_000, "budget": 60_000}
@@ -67,6 +77,7 @@ def definition(policy: str) -> dict[str, Any]:
     limit = {name: f"{minor // 100}.00" for name, minor in LIMITS.items()}
     return {
         "name": "model",
+        "partner_closed": "forfeit",
         "implies": {"won": ["qualified"], "qualified": ["accepted"]},
         "rules": rules,
         "caps": [
@@ -75,7 +86,7 @@ def definition(policy: str) -> dict[str, Any]:
                 "scope": "partner",
                 "per": "calendar_year",
                 "limit": limit["yearly"],
-                "rules": ["commission", "share"],
+                "rules": ["commission", "share", "star"],
                 "policy": policy,
             },
             {
@@ -83,7 +94,7 @@ def definition(policy: str) -> dict[str, Any]:
                 "scope": "program",
                 "per": "lifetime",
                 "limit": limit["budget"],
-                "rules": ["commission", "welcome", "credit"],
+                "rules": ["commission", "welcome", "credit", "growth"],
                 "policy": policy,
             },
         ],
@@ -94,6 +105,7 @@ REFERRALS = st.integers(0, MOST_REFERRALS - 1)
 HOURS_AGO = st.sampled_from([0, 0, 0, 1, 5, 24, 24 * 20])
 MONEY = st.sampled_from(["2500.00", "100.00", "333.33", "999.99", "1000.00", "0", "9000.00"])
 CURRENCIES = st.sampled_from(["USD", "USD", "USD", "EUR"])
+CALLS = st.integers(0, 30)
 SUBJECTS = st.sampled_from(["deal", "deal", "invoice:I-1", "invoice:I-2"])
 SHARES = [
     [{"partner_id": "ptr_1", "role": "introducer", "basis_points": 10_000}],
@@ -104,6 +116,10 @@ SHARES = [
 ]
 
 
+def payable(stored: Stored, holder_id: str) -> int:
+    return stored.ledger.book(holder_id, "prg_1").balance("payable", "cash", "USD")
+
+
 class Money(RuleBasedStateMachine):
     """Three partners, a few referrals, and everything that can befall them."""
 
@@ -111,8 +127,11 @@ class Money(RuleBasedStateMachine):
         super().__init__()
         self.now = START
         self.stories: list[Story] = []
+        self.heirs: dict[str, Story] = {}
         self.seen: dict[tuple[str, str], str] = {}
         self.chooser = random.Random(1)  # noqa: S311 - a fixed sample
+        self.statuses = dict.fromkeys(PARTNERS, ACTIVE)
+        self.frozen: dict[str, int] = {}
         self.written = -1
         self.queue_runs = True
 
@@ -121,6 +140,7 @@ class Money(RuleBasedStateMachine):
         self.stored = Stored(definition(policy))
         for partner_id in PARTNERS:
             self.stored.enrol(partner_id)
+            self.stored.partner(ACTIVE, partner_id)
         self.submit("ptr_1")
         self.submit("ptr_1")
         self.sell(0, "2500.00")
@@ -128,7 +148,11 @@ class Money(RuleBasedStateMachine):
     # -- what happens outside -----------------------------------------------------------------
 
     def story(self, number: int) -> Story:
-        return self.stories[number % len(self.stories)]
+        """The referral that has the deal of this one: what is said of either is of it."""
+        story = self.stories[number % len(self.stories)]
+        while story.referral_id in self.heirs:
+            story = self.heirs[story.referral_id]
+        return story
 
     def tell(
         self,
@@ -236,6 +260,46 @@ class Money(RuleBasedStateMachine):
     def end(self, number: int, kind: str) -> None:
         self.tell(number, kind, "", {"how": "deleted"})
 
+    @rule(number=REFERRALS, other=REFERRALS, when=st.sampled_from(["before", "after"]), call=CALLS)
+    def merge(self, number: int, other: int, when: str, call: int) -> None:
+        """Two deals become one; the process may die at some call, and the queue comes again."""
+        stories = {story.referral_id: story for story in (self.story(number), self.story(other))}
+        if len(stories) == 1:
+            return
+        getattr(self.stored.client, when)["*"] = at_call(call, raiser(Crash))
+        try:
+            with suppress(Crash):
+                self._merge(stories)
+        finally:
+            getattr(self.stored.client, when).clear()
+        self._merge(stories)
+
+    def _merge(self, stories: dict[str, Story]) -> None:
+        run = self._run()
+        one, two = (head for name in stories if (head := run.store.referral(name)))
+        if not one.merged_into + two.merged_into:
+            settle(run, one, two, deal=("src_1", "D-1"))
+        lost = next(name for name in stories if self._heir(name))
+        heir = next(story for referral_id, story in stories.items() if referral_id != lost)
+        if lost not in self.heirs:
+            self.heirs[lost] = heir
+            heir.facts += carried(stories[lost].facts)
+        carry_over(run, lost)
+
+    def _heir(self, referral_id: str) -> str:
+        head = self._run().store.referral(referral_id)
+        return head.merged_into if head else ""
+
+    def _run(self) -> Run:
+        return Run(
+            store=AppliedDeliveries(client=self.stored.client, core=CORE, vault="test-vault"),
+            now=self.now,
+            new_id=self.stored.new_id,
+            hops=1,
+            correlation_id="evt_c",
+            causation_id="evt_c",
+        )
+
     @rule(number=REFERRALS, place=st.integers(2, 30))
     def retract(self, number: int, place: int) -> None:
         told = self.story(number).facts
@@ -252,6 +316,22 @@ class Money(RuleBasedStateMachine):
     @rule(days=st.sampled_from([1, 20, 80]))
     def wait(self, days: int) -> None:
         self.now += days * DAY
+
+    @rule(
+        partner_id=st.sampled_from(PARTNERS),
+        status=st.sampled_from([SUSPENDED, SUSPENDED, ACTIVE, ACTIVE, CLOSED]),
+    )
+    def judge(self, partner_id: str, status: str) -> None:
+        """A person suspends a partner, or lets it go on, or closes it for good."""
+        if status not in MOVES[self.statuses[partner_id]]:
+            return
+        self.statuses[partner_id] = status
+        self.stored.partner(status, partner_id)
+        self.frozen.pop(partner_id, None)
+        # Within this time what waits is looked at again.
+        self.now += LOOK_AGAIN
+        if status != ACTIVE:
+            self.frozen[partner_id] = payable(self.stored, partner_id)
 
     # -- what we do about it ------------------------------------------------------------------
 
@@ -277,7 +357,7 @@ class Money(RuleBasedStateMachine):
         mature_rewards(self.stored.ledger, now=self.now, new_id=self.stored.new_id, limit=1_000)
         for reward in Snapshot(self.stored).rewards:
             old = before[reward.reward_id]
-            if reward.held:
+            if reward.held or self.statuses.get(reward.holder_id, ACTIVE) != ACTIVE:
                 assert old == reward
             else:
                 kept = [lot for lot in old.lots if lot.release_at > self.now]
@@ -322,6 +402,10 @@ class Money(RuleBasedStateMachine):
     @rule()
     def come_to_rest(self) -> None:
         """Settling everything ends, and then everybody holds what the terms say."""
+        for _ in range(2):
+            rounds = [self._settle_all() for _ in range(ROUNDS)]
+            assert 0 == rounds[-1]
+            self._release()
         rounds = [self._settle_all() for _ in range(ROUNDS)]
         assert 0 == rounds[-1]
         before = len(self.stored.client.changes)
@@ -329,6 +413,9 @@ class Money(RuleBasedStateMachine):
         assert before == len(self.stored.client.changes)
         snapshot = Snapshot(self.stored)
         check_settled(self.stored, snapshot, self.chooser)
+        for reward in snapshot.rewards:
+            if self.statuses.get(reward.holder_id) == CLOSED and not reward.held:
+                assert all(lot.release_at > self.now for lot in reward.lots)
         for partner_id in PARTNERS:
             wins = sum(
                 head.counting.get(f"{partner_id}/success:won", 0)
@@ -339,15 +426,22 @@ class Money(RuleBasedStateMachine):
                 for reward in snapshot.rewards
                 if reward.rule_id == "pair" and reward.holder_id == partner_id
             ]
-            assert wins // 2 * PAIR_MINOR == sum(pairs)
+            if self.statuses[partner_id] == CLOSED:
+                assert wins // 2 * PAIR_MINOR >= sum(pairs)
+            else:
+                assert wins // 2 * PAIR_MINOR == sum(pairs)
 
     @invariant()
     def books_are_whole(self) -> None:
         if not self.stories or self.written == len(self.stored.client.changes):
             return
+        for partner_id, limit in self.frozen.items():
+            self.frozen[partner_id] = payable(self.stored, partner_id)
+            assert self.frozen[partner_id] <= limit
         self.written = len(self.stored.client.changes)
         snapshot = Snapshot(self.stored)
         check_always(snapshot, self.seen, LIMITS)
+        check_one_earns(self.stored, snapshot)
         self.seen = snapshot.raw
 
     def teardown(self) -> None:

@@ -142,6 +142,12 @@ SHAPES: dict[str, SearchStrategy[Data]] = {
         cut=st.booleans(),
         number=st.integers(1, 3),
     ),
+    kinds.FORFEITED: _shape(
+        rule_id=_one(*RULE_IDS),
+        occurrence=OCCURRENCES,
+        holder_id=_one(*PARTNERS),
+        kept_minor=st.integers(0, 10_000),
+    ),
     kinds.FACT_RETRACTED: _shape(reason=_one("wrong")),
     "a_kind_of_tomorrow": _shape(anything=WHOLE),
 }

@@ -233,11 +233,11 @@ def test_a_lead_without_proof_is_kept_unattributed(
 
 
 def test_a_tombstone_of_a_retired_code_leads_nowhere(world: World) -> None:
-    world.save(keys.link("retired"), {"code": "retired", "retired": True})
+    world.save_link(link("retired", disabled=True, retired_at=NOW))
 
     received = world.submit(submission(code="retired"))
 
-    assert "unknown_code" == stored(world, received.referral_id).attribution
+    assert "link_disabled" == stored(world, received.referral_id).attribution
 
 
 def test_the_window_is_that_of_the_version_the_partner_accepted(world: World) -> None:

@@ -11,6 +11,7 @@ from shared.adapters.dynamodb.client import get, query
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.transactions import ABSENT, Operation, put, put_new
 from shared.domain.books import Book, Movement
+from shared.domain.rewards import Subject
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -51,6 +52,7 @@ def advance(core_table: str, before: Book, after: Book) -> Operation:
         "program_id": after.program_id,
         "seq": after.seq,
         "head": after.head,
+        "posted_at": after.posted_at.isoformat() if after.posted_at else None,
         "balances": dict(after.balances),
         **keys.of_partner("BOOK", after.holder_id, after.program_id),
     }
@@ -60,11 +62,13 @@ def advance(core_table: str, before: Book, after: Book) -> Operation:
 
 def book_from(row: Item) -> Book:
     """Return a book from its row."""
+    posted_at = row.get("posted_at")
     return Book(
         holder_id=row["holder_id"],
         program_id=row["program_id"],
         seq=row["seq"],
         head=row["head"],
+        posted_at=datetime.fromisoformat(posted_at) if posted_at else None,
         balances=row["balances"],
     )
 
@@ -99,6 +103,16 @@ def movements_of_referral(
     prefix = f"MOV#referral#{referral_id}#"
     rows = query(client, books_table, partition, prefix=prefix)
     return tuple(sorted((movement_from(row) for row in rows), key=lambda row: row.seq))
+
+
+def movements_of_subject(
+    client: "DynamoDBClient", books_table: str, holder_id: str, subject: Subject
+) -> Iterator[Movement]:
+    """Yield a subject's movements in one holder's book but releases, each reward's in order."""
+    partition, _ = keys.book(holder_id, subject.program_id)
+    prefix = f"MOV#{subject.scope}#{subject.subject_id}#"
+    for row in query(client, books_table, partition, prefix=prefix):
+        yield movement_from(row)
 
 
 def movements_of_reward(

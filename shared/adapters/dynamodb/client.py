@@ -56,13 +56,15 @@ def query(
     limit: int | None = None,
     index: tuple[str, str, str] | None = None,
     before: str = "",
+    after: str = "",
     newest_first: bool = False,
 ) -> Iterator[Item]:
     """Yield the rows of one partition in sort order, page by page.
 
     ``index`` is (index name, partition attribute, sort attribute) and reads without
     consistency; the base table is read consistently. ``prefix`` keeps sort keys that begin with
-    it, ``before`` those that sort below it; at most one of the two.
+    it, ``before`` those that sort below it; at most one of the two. ``after`` is the sort key of
+    a base table to go on behind.
 
     Raises:
         UnavailableError: when the store does not answer.
@@ -84,6 +86,8 @@ def query(
         request["KeyConditionExpression"] += f" AND {clause}"
         request["ExpressionAttributeNames"]["#s"] = sk_name
         request["ExpressionAttributeValues"][":s"] = {"S": prefix or before}
+    if after:
+        request["ExclusiveStartKey"] = {pk_name: {"S": partition}, sk_name: {"S": after}}
     left = limit
     while True:
         if left is not None:

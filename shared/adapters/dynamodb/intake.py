@@ -93,8 +93,7 @@ class Intake:
         except InvalidFieldsError:
             return None
         row = get(self._client, self._core, key)
-        # A retired code leaves a tombstone, which leads nowhere.
-        return link_from(row) if row and "destination" in row else None
+        return link_from(row) if row else None
 
     def partner(self, partner_id: str) -> Partner | None:
         """Read a partner consistently."""

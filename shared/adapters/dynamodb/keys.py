@@ -1,17 +1,19 @@
-"""Every key of every table, and who reads it. No other file spells a key.
+"""Every key of every table, and who reads it. No other file spells a key, but ``lean_keys`` two.
 
 core
     PRG#<program>          META                      programme: manage, intake
                            TERMS#<version>           published terms: manage, intake, evaluation
                            CAP#<cap>#<period>        what is taken of a budget: evaluation
     FX#<program>#<cur>     <day>                     exchange rate: manage, evaluation
-    PTR#<partner>          META                      partner: manage, intake
+    CUSTOMER#<prog>#<id>   META                      who was a customer already: manage, intake
+    PTR#<partner>          META                      partner: manage, intake, maturity
+                           MOVE#<time>#<request>     who changed its status and why: manage
                            ENR#<program>             enrolment: manage, intake
-                           STANDING#<program>        sums for tiers: evaluation
+                           STANDING#<program>        sums, how far they are settled: evaluation
                            REWARD#<program>#<rule>#<occ>#<who>   for successes: evaluation
                            TRACE#<program>#<rule>#<occ>          why
                            CAP#<program>#<cap>#<period>          what is taken of a cap
-                           FULFIL#<reward>#<number>              what became of a benefit: manage
+                           FULFIL#<reward>#<number>              what became of a benefit
     LINK#<code>            META                      link: redirect, intake, manage
                            OPEN#<referral>           referral without a deal: evaluation
                            WAIT#<delivery>#<deal>    waits for a referral: evaluation
@@ -22,7 +24,7 @@ core
                            TRACE#<rule>#<occ>        decision trace line
                            REPEAT#<digest>           repeated submission
                            PROPOSAL#<proposal>       waits for a second person: manage
-                           FULFIL#<reward>#<number>  what became of a benefit: manage
+                           FULFIL#<reward>#<number>  what became of a benefit: manage, evaluation
     LEAD#<program>#<hmac>  CLAIM                     who referred a lead: intake
                            WAIT#<delivery>#<deal>    waits for a referral: evaluation
     TOUCH#<click>          REF                       referral of a click: intake, evaluation
@@ -31,16 +33,21 @@ core
                            PARKED#<delivery>         waits for the binding: evaluation
     DLV#<delivery>         META                      inbox row: receiver, evaluation, manage
     MSG#<source>#<id>      META                      sender's message id: receiver
-    OUT#<event>            EVENT                     outgoing event: publisher, sweeper
+    OUT#<event>            EVENT                     outgoing event: publisher, sweeper, evaluation
     BOOK#<holder>#<prog>   HEAD                      balances, chain head: evaluation, maturity
     KEY#<key>              META                      management key: manage
     IDEM#<digest>          META                      answered request: manage
     KEYRING#click|server   RING                      signing keys: redirect, intake, manage
+    ACT#<program>          <day>#<campaign>#<asset>  clicks of a programme's day: roll-up, manage
+    ACT#<program>#<partner>  <day>#<code>#<campaign>#<asset>  clicks of a link's day
+                           cap#<code>#<time>         clicks under a cap: roll-up, manage
     ADJ#<adjustment>       META                      adjustment by hand: manage, evaluation
     JOB#<job>              META                      simulation or migration: manage, evaluation
                            CHUNK#<number>            referrals to be worked on together
                            RESULT#<number>#<run>#<part>  what came of a chunk
                            ITEM#<referral>           what a migration does to a referral
+                           ITEM#~<partner>           or to a partner
+                           PAGE#<run>#<number>       lines beside the report
                            REPORT                    what a simulation found
 books
     BOOK#<holder>#<prog>   <natural key>             movement
@@ -48,19 +55,21 @@ vault
     PII#<subject>          PERSON                    names and addresses
     DLV#<delivery>         BODY, BODY#<part>         raw delivery          receiver, evaluation
 clicks
-    <click id>                                       click
+    <click id>                                       click: redirect; all of them: recount
 """
 
 from typing import Final
 
 from shared import names
+from shared.adapters.dynamodb import lean_keys
 
-Key = tuple[str, str]
-"""Partition key and sort key."""
-
-META: Final = "META"
+Key = lean_keys.Key
+META: Final = lean_keys.META
 LIST_SHARDS: Final = 4
 DUE_SHARDS: Final = 4
+
+link: Final = lean_keys.link
+click_keyring: Final = lean_keys.click_keyring
 
 
 def program(program_id: str) -> Key:
@@ -78,9 +87,25 @@ def fx_rate(program_id: str, currency: str, day: str) -> Key:
     return f"FX#{program_id}#{currency}", day
 
 
+def customer(program_id: str, customer_id: str) -> Key:
+    """Locate an entry of a programme's list of existing customers."""
+    return f"CUSTOMER#{program_id}#{customer_id}", META
+
+
 def partner(partner_id: str) -> Key:
     """Locate a partner."""
     return f"PTR#{partner_id}", META
+
+
+def partner_move(partner_id: str, at: str, mark: str) -> Key:
+    """Locate a change of a partner's status, by its time."""
+    partition, prefix = partner_moves(partner_id)
+    return partition, f"{prefix}{at}#{mark}"
+
+
+def partner_moves(partner_id: str) -> Key:
+    """Return the partition and the common beginning of the changes of a partner's status."""
+    return f"PTR#{partner_id}", "MOVE#"
 
 
 def enrolment(partner_id: str, program_id: str) -> Key:
@@ -91,11 +116,6 @@ def enrolment(partner_id: str, program_id: str) -> Key:
 def standing(partner_id: str, program_id: str) -> Key:
     """Locate what tiers count for a partner in a programme."""
     return f"PTR#{partner_id}", f"STANDING#{program_id}"
-
-
-def link(code: str) -> Key:
-    """Locate a link by its code."""
-    return f"{names.LINK_PREFIX}{code}", META
 
 
 def open_referral(code: str, referral_id: str) -> Key:
@@ -166,9 +186,9 @@ def fulfilment(guard: Key, reward_id: str, number: int) -> Key:
     return partition, f"{prefix}{number:06d}"
 
 
-def fulfilments(guard: Key, reward_id: str) -> Key:
-    """Return the partition and the common beginning of the reports on a reward."""
-    return guard[0], f"FULFIL#{reward_id}#"
+def fulfilments(guard: Key, reward_id: str = "") -> Key:
+    """Return the partition and the common beginning of the reports on a reward, or on all."""
+    return guard[0], f"FULFIL#{reward_id}#" if reward_id else "FULFIL#"
 
 
 def lead_claim(program_id: str, email_hmac: str) -> Key:
@@ -271,18 +291,22 @@ def job_chunk(job_id: str, number: int) -> Key:
 
 def job_result(job_id: str, number: int, run_id: str, part: int) -> Key:
     """Locate a part of what one run made of a chunk."""
-    partition, prefix = job_results(job_id, number, run_id)
-    return partition, f"{prefix}{part:06d}"
+    return f"JOB#{job_id}", f"RESULT#{number:06d}#{run_id}#{part:06d}"
 
 
-def job_results(job_id: str, number: int, run_id: str) -> Key:
-    """Return the partition and the common beginning of what one run made of a chunk."""
-    return f"JOB#{job_id}", f"RESULT#{number:06d}#{run_id}#"
+def all_job_results(job_id: str) -> Key:
+    """Return the partition and the common beginning of what runs made of a job's chunks."""
+    return f"JOB#{job_id}", "RESULT#"
 
 
-def job_item(job_id: str, referral_id: str) -> Key:
-    """Locate what a migration does to a referral."""
-    return f"JOB#{job_id}", f"ITEM#{referral_id}"
+def job_item(job_id: str, place: str) -> Key:
+    """Locate what a migration does to a referral or a partner."""
+    return f"JOB#{job_id}", f"ITEM#{place}"
+
+
+def job_page(job_id: str, run_id: str, number: int) -> Key:
+    """Locate lines that belong to what one run reported."""
+    return f"JOB#{job_id}", f"PAGE#{run_id}#{number:06d}"
 
 
 def job_report(job_id: str) -> Key:
@@ -290,9 +314,27 @@ def job_report(job_id: str) -> Key:
     return f"JOB#{job_id}", "REPORT"
 
 
-def click_keyring() -> Key:
-    """Locate the keys that sign click tokens."""
-    return names.CLICK_KEYRING, "RING"
+def activity(program_id: str, partner_id: str, day: str, *parts: str) -> Key:
+    """Locate a day's counter: of a partner's link, or of the programme (no partner).
+
+    ``parts`` are what the counter counts apart, such as a campaign.
+    """
+    return activity_partition(program_id, partner_id), "#".join((day, *map(_escaped, parts)))
+
+
+def activity_partition(program_id: str, partner_id: str) -> str:
+    """Return the partition of a partner's counters in a programme, or of the programme's own."""
+    return names.ACTIVITY_PREFIX + "#".join(filter(None, (program_id, partner_id)))
+
+
+def cap_tally(program_id: str, partner_id: str, code: str, since: str) -> Key:
+    """Locate what is counted since a link has its cap; sorts behind the counters of all days."""
+    return activity_partition(program_id, partner_id), f"cap#{code}#{since}"
+
+
+def _escaped(part: str) -> str:
+    # People name campaigns; the separator inside a name must not move what follows.
+    return part.replace("%", "%25").replace("#", "%23")
 
 
 def server_keyring() -> Key:

@@ -1,21 +1,26 @@
 """The ledger: reads referrals and partners' files whole, writes each effect as one transaction."""
 
-import json
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared import names
-from shared.adapters.dynamodb import books, fx_rates, keys, outbox
+from shared.adapters.dynamodb import books, fx_rates, keys, outbox, partner_files
 from shared.adapters.dynamodb.client import get, query
+from shared.adapters.dynamodb.fulfilments import report_row
+from shared.adapters.dynamodb.partners import status_of
 from shared.adapters.dynamodb.referrals import fact_from, fact_row, referral_from
 from shared.adapters.dynamodb.rewards import (
+    due_entry,
     reward_from,
     reward_key,
     reward_row,
     trace_from,
     trace_row,
 )
+from shared.adapters.dynamodb.terms import published_terms
 from shared.adapters.dynamodb.transactions import (
     ABSENT,
     Operation,
@@ -26,16 +31,16 @@ from shared.adapters.dynamodb.transactions import (
     transact,
     update,
 )
-from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Standing
+from shared.domain.aggregate import Aggregate, Guard, PartnerFile, Settled, Standing
 from shared.domain.books import Book
 from shared.domain.caps import NeededAllowance
-from shared.domain.errors import NotFoundError
 from shared.domain.events import Event
 from shared.domain.facts import Fact
-from shared.domain.posting import Posting
+from shared.domain.fulfilments import entered
+from shared.domain.posting import CapMove, Posting
 from shared.domain.referrals import Referral
+from shared.domain.rewards import Due, Reward
 from shared.domain.terms import PARTNER, Terms
-from shared.domain.terms_reader import parse_terms
 from shared.domain.verdicts import TraceLine
 
 if TYPE_CHECKING:
@@ -79,19 +84,22 @@ class DynamoLedger:
 
     def load_partner(self, partner_id: str, program_id: str) -> PartnerFile | None:
         """Return a partner's file in a programme, if the partner is enrolled."""
-        enrolment = get(self._client, self._core, keys.enrolment(partner_id, program_id))
-        if enrolment is None:
-            return None
-        partition, prefix = keys.partner_reward(partner_id, program_id, "", "", "")
-        rewards = query(self._client, self._core, partition, prefix=prefix.rstrip("#") + "#")
-        _, lines = keys.partner_trace(partner_id, program_id, "", "")
-        trace = query(self._client, self._core, partition, prefix=lines.rstrip("#") + "#")
-        return PartnerFile(
-            standing=self.standing(partner_id, program_id),
-            terms_version=enrolment["terms_version"],
-            rewards=tuple(reward_from(row) for row in rewards),
-            trace=tuple(trace_from(row) for row in trace),
-        )
+        return partner_files.read_file(self._client, self._core, partner_id, program_id)
+
+    def accepted(self, partner_id: str, program_id: str) -> int | None:
+        """Return the version of the terms that a partner's enrolment accepted, if enrolled."""
+        return partner_files.accepted_version(self._client, self._core, partner_id, program_id)
+
+    def partner_reward(self, standing: Standing, rule_id: str, occurrence: str) -> Reward | None:
+        """Return one reward of a partner's file."""
+        place = standing, rule_id, occurrence
+        return partner_files.read_reward(self._client, self._core, *place)
+
+    def partner_rows(
+        self, standing: Standing, after: str, limit: int
+    ) -> tuple[tuple[Reward, ...], tuple[TraceLine, ...], str | None]:
+        """Return the next rewards and then lines of a partner's file, and the place behind."""
+        return partner_files.read_rows(self._client, self._core, standing, after, limit)
 
     def terms(self, program_id: str, version: int) -> Terms:
         """Return a published version.
@@ -101,15 +109,7 @@ class DynamoLedger:
         """
         known = self._terms.get((program_id, version))
         if known is None:
-            program = get(self._client, self._core, keys.program(program_id))
-            published = get(self._client, self._core, keys.terms(program_id, version))
-            if program is None or published is None:
-                raise NotFoundError
-            known = parse_terms(
-                json.loads(published["definition"]),
-                currency=program["currency"],
-                time_zone=program["time_zone"],
-            )
+            known = published_terms(self._client, self._core, program_id, version)
             self._terms[program_id, version] = known
         return known
 
@@ -119,13 +119,7 @@ class DynamoLedger:
 
     def standing(self, partner_id: str, program_id: str) -> Standing:
         """Return what a partner's referrals add up to."""
-        row = get(self._client, self._core, keys.standing(partner_id, program_id))
-        return Standing(
-            partner_id=partner_id,
-            program_id=program_id,
-            sums=row["sums"] if row else {},
-            version=row["version"] if row else 0,
-        )
+        return partner_files.read_standing(self._client, self._core, partner_id, program_id)
 
     def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
         """Return (rate, its date): the programme's newest rate not after ``on``."""
@@ -136,20 +130,22 @@ class DynamoLedger:
         row = get(self._client, self._core, _cap_key(program_id, need))
         return (row["used"], row["version"]) if row else (0, 0)
 
-    def due(self, now: datetime, limit: int) -> Iterator[tuple[str, str, str, str]]:
-        """Yield (scope, subject id, programme, reward id) of rewards that seem to be due."""
+    def partner_status(self, partner_id: str) -> str:
+        """Return a partner's status; "" if there is no such partner."""
+        return status_of(self._client, self._core, partner_id)
+
+    def due(self, now: datetime, limit: int) -> Iterator[Due]:
+        """Yield rewards that seem to be due, the longest overdue first."""
         index = (names.INDEX_DUE, names.DUE_PK, names.DUE_SK)
-        left = limit
-        for partition in keys.due_partitions(keys.DUE_RELEASE):
-            if left <= 0:
-                return
-            # "$" sorts behind "#": a release at this very moment is due.
-            before = f"{now.isoformat()}$"
-            for row in query(
-                self._client, self._core, partition, index=index, limit=left, before=before
-            ):
-                left -= 1
-                yield row["scope"], row["subject_id"], row["program_id"], row["reward_id"]
+        # "$" sorts behind "#": a release at this very moment is due.
+        before = f"{now.isoformat()}$"
+        shards = [
+            query(self._client, self._core, partition, index=index, limit=limit, before=before)
+            for partition in keys.due_partitions(keys.DUE_RELEASE)
+        ]
+        merged = heapq.merge(*shards, key=lambda row: str(row[names.DUE_SK]))
+        for row in islice(merged, limit):
+            yield Due(reward=reward_from(row), place=row[names.DUE_SK])
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -160,17 +156,20 @@ class DynamoLedger:
         *,
         standing: Standing,
         sums: Mapping[str, int],
+        movers: Mapping[str, str],
         positions: Sequence[Fact],
         event: Event | None,
         now: datetime,
     ) -> None:
         """Store what the referral adds to its partner's sums, under both versions."""
+        assign = {"sums": dict(sums), "movers": dict(movers), "version": standing.version + 1}
         operations = [
             self._bump(before, counting=dict(counting)),
-            put(
+            # How far the file is settled stays as it is.
+            update(
                 self._core,
-                keys.standing(standing.partner_id, standing.program_id),
-                {"sums": dict(sums), "version": standing.version + 1},
+                _guard_key(standing),
+                assign=assign,
                 expect=_is_at(standing.version),
             ),
             *(self._add_fact(before, fact) for fact in positions),
@@ -193,11 +192,8 @@ class DynamoLedger:
             [
                 self._bump(referral),
                 self._add_fact(referral, fact),
-                put(
-                    self._core,
-                    _cap_key(referral.program_id, need),
-                    {"used": used, "version": version + 1},
-                    expect=_is_at(version),
+                self._take(
+                    referral.program_id, CapMove(need=need, used_minor=used, version=version)
                 ),
             ],
         )
@@ -207,7 +203,8 @@ class DynamoLedger:
         transact(self._client, self._operations(posting))
 
     def _operations(self, posting: Posting) -> list[Operation]:
-        operations = [self._bump(posting.guard)]
+        settled = {"settled": partner_files.settled_row(posting.settled)} if posting.settled else {}
+        operations = [self._bump(posting.guard, **settled)]
         operations += [
             put(self._core, reward_key(change.reward), reward_row(change.reward))
             for change in posting.changes
@@ -216,9 +213,45 @@ class DynamoLedger:
             books.advance(self._core, opened, closed) for opened, closed in posting.books
         ]
         operations += [books.append(self._books, movement) for movement in posting.movements]
+        operations += [
+            put_new(
+                self._core,
+                keys.fulfilment(_guard_key(posting.guard), told.reward_id, told.number),
+                report_row(told),
+            )
+            for told in entered(posting.changes, posting.now)
+        ]
+        operations += [self._take(posting.guard.program_id, move) for move in posting.caps]
         operations += [self._trace(posting.guard, line) for line in posting.trace]
+        operations += [delete(self._core, _trace_key(posting.guard, line)) for line in posting.gone]
+        operations += [
+            check(self._core, keys.partner(partner_id), {"status": status})
+            for partner_id, status in posting.statuses
+        ]
         operations.append(outbox.stored(self._core, posting.event, now=posting.now))
         return operations
+
+    def look_later(self, due: Due, until: datetime) -> None:
+        """Move a reward's place among the due ones; nothing else of it changes."""
+        transact(self._client, [self._moved(due, until)])
+
+    def forfeit(
+        self, due: Due, until: datetime, event: Event, *, pinned: tuple[Referral, Fact] | None
+    ) -> None:
+        """Announce that a due reward is forfeit, with what is pinned to its referral."""
+        operations = [self._moved(due, until)]
+        if pinned:
+            operations += [self._bump(pinned[0]), self._add_fact(*pinned)]
+        operations.append(outbox.stored(self._core, event, now=event.occurred_at))
+        transact(self._client, operations)
+
+    def _moved(self, due: Due, until: datetime) -> Operation:
+        return update(
+            self._core,
+            reward_key(due.reward),
+            assign={names.DUE_SK: due_entry(due.reward, until)[names.DUE_SK]},
+            expect={names.DUE_SK: due.place},
+        )
 
     def explain(
         self, guard: Guard, lines: Sequence[TraceLine], gone: Sequence[TraceLine] = ()
@@ -229,10 +262,34 @@ class DynamoLedger:
         operations += [delete(self._core, _trace_key(guard, line)) for line in gone]
         transact(self._client, operations)
 
+    def remember(
+        self,
+        standing: Standing,
+        settled: Settled,
+        lines: Sequence[TraceLine],
+        gone: Sequence[TraceLine],
+        event: Event | None,
+    ) -> None:
+        """Store how far a partner's file is settled, with what explains it."""
+        operations = [self._bump(standing, settled=partner_files.settled_row(settled))]
+        operations += [self._trace(standing, line) for line in lines]
+        operations += [delete(self._core, _trace_key(standing, line)) for line in gone]
+        if event:
+            operations.append(outbox.stored(self._core, event, now=event.occurred_at))
+        transact(self._client, operations)
+
+    def _take(self, program_id: str, move: CapMove) -> Operation:
+        return put(
+            self._core,
+            _cap_key(program_id, move.need),
+            {"used": move.used_minor, "version": move.version + 1},
+            expect=_is_at(move.version),
+        )
+
     def _bump(self, guard: Guard, **assign: object) -> Operation:
         if not guard.version:
             # A partner's file of which nothing is stored yet: its standing begins here.
-            return put_new(self._core, _guard_key(guard), {"sums": {}, "version": 1})
+            return put_new(self._core, _guard_key(guard), {"sums": {}, **assign, "version": 1})
         return update(
             self._core,
             _guard_key(guard),

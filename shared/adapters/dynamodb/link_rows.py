@@ -5,7 +5,7 @@ from datetime import datetime
 from shared import names
 from shared.adapters.dynamodb.codec import Item
 from shared.domain.clicks import Click
-from shared.domain.links import Link
+from shared.domain.links import GPC, Link
 
 
 def link_row(link: Link) -> Item:
@@ -28,6 +28,8 @@ def link_row(link: Link) -> Item:
         "cap_from": _text(link.cap_from),
         "cap_reached": link.cap_reached,
         "fallback_url": link.fallback_url,
+        "keeps_ad_ids": link.keeps_ad_ids,
+        "privacy_signals": link.privacy_signals,
         "created_at": link.created_at.isoformat(),
         "retired_at": _text(link.retired_at),
         "version": link.version,
@@ -54,6 +56,8 @@ def link_from(row: Item) -> Link:
         cap_from=_moment(row.get("cap_from")),
         cap_reached=row.get("cap_reached", False),
         fallback_url=row["fallback_url"],
+        keeps_ad_ids=row.get("keeps_ad_ids", False),
+        privacy_signals=row.get("privacy_signals", GPC),
         created_at=datetime.fromisoformat(row["created_at"]),
         retired_at=_moment(row.get("retired_at")),
         version=row.get("version", 0),
@@ -81,5 +85,6 @@ def click_row(click: Click) -> Item:
         "visitor": click.visitor,
         "utm": dict(click.utm),
         "user_agent": click.user_agent,
+        "ad_ids": dict(click.ad_ids) or None,
         names.TTL: int(click.expires_at.timestamp()),
     }

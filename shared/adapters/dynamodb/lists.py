@@ -20,6 +20,7 @@ REFERRALS: Final = "REF"
 API_KEYS: Final = "KEY"
 FX_RATES: Final = "FX"
 ADJUSTMENTS: Final = "ADJ"
+PARKED_EVENTS: Final = "PARKED_EVENT"
 EVERYWHERE: Final = "all"
 """Scope of lists that belong to no programme."""
 

@@ -16,6 +16,7 @@ from shared.adapters.dynamodb.transactions import (
     update,
 )
 from shared.domain.errors import ConflictError
+from shared.domain.links import GPC
 from shared.domain.programs import DEFAULT_ADJUSTMENT_LIMIT, Program, PublishedTerms
 
 if TYPE_CHECKING:
@@ -39,8 +40,12 @@ def program_row(program: Program) -> Item:
         "thank_you_url": program.thank_you_url,
         "fallback_url": program.fallback_url,
         "click_param": program.click_param,
+        "utm_templates": {name: dict(utm) for name, utm in program.utm_templates.items()},
+        "keeps_ad_ids": program.keeps_ad_ids,
+        "privacy_signals": program.privacy_signals,
         "publish_rewards": program.publish_rewards,
         "adjustment_limit": program.adjustment_limit,
+        "customers_listed": program.customers_listed,
         "terms_version": program.terms_version,
         "version": program.version,
         "created_at": created_at,
@@ -67,9 +72,13 @@ def program_from(row: Item) -> Program:
         thank_you_url=row["thank_you_url"],
         fallback_url=row["fallback_url"],
         click_param=row["click_param"],
+        utm_templates=row.get("utm_templates", {}),
+        keeps_ad_ids=row.get("keeps_ad_ids", False),
+        privacy_signals=row.get("privacy_signals", GPC),
         # Programmes stored before there was such a thing keep it to themselves.
         publish_rewards=row.get("publish_rewards", False),
         adjustment_limit=row.get("adjustment_limit", DEFAULT_ADJUSTMENT_LIMIT),
+        customers_listed=row.get("customers_listed", False),
         terms_version=row["terms_version"],
         version=row["version"],
         created_at=datetime.fromisoformat(row["created_at"]),

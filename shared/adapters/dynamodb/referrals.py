@@ -1,11 +1,18 @@
 """Rows of the referral aggregate: the head, its facts, rewards and trace."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.codec import Item
+from shared.domain import facts
+from shared.domain.errors import NewerFactError
 from shared.domain.facts import Fact
 from shared.domain.referrals import Referral
+
+UPCASTERS: Final[dict[tuple[str, int], Callable[[Item], Item]]] = {}
+"""Kind and version -> what brings a stored fact to the next version. The rows stay as they are."""
 
 
 def referral_row(referral: Referral) -> Item:
@@ -27,6 +34,8 @@ def referral_row(referral: Referral) -> Item:
         "deal_id": referral.deal_id,
         "deal": dict(referral.deal),
         "counting": dict(referral.counting),
+        "merged_into": referral.merged_into,
+        "taken_over_by": referral.taken_over_by,
         "version": referral.version,
         **keys.in_list(
             "REF", referral.program_id, referral.referral_id, spread_by=referral.referral_id
@@ -57,6 +66,9 @@ def referral_from(row: Item) -> Referral:
         deal_id=row["deal_id"],
         deal=row["deal"],
         counting=row["counting"],
+        # Referrals stored before there was such a thing have neither.
+        merged_into=row.get("merged_into", ""),
+        taken_over_by=row.get("taken_over_by", ""),
         version=row["version"],
     )
 
@@ -77,7 +89,12 @@ def fact_row(fact: Fact) -> Item:
 
 
 def fact_from(row: Item) -> Fact:
-    """Return one fact from its row."""
+    """Return one fact from its row, whichever version of this program stored it.
+
+    Raises:
+        NewerFactError: when a later version did.
+    """
+    row = _lifted(row)
     return Fact(
         fact_id=row["fact_id"],
         kind=row["kind"],
@@ -89,3 +106,15 @@ def fact_from(row: Item) -> Fact:
         retracts=row.get("retracts"),
         schema_version=row["schema_version"],
     )
+
+
+def _lifted(row: Item) -> Item:
+    """Return a fact's row as the present version would have stored it."""
+    version = row["schema_version"]
+    if version > facts.SCHEMA_VERSION:
+        message = f"{row['fact_id']} is of version {version}"
+        raise NewerFactError(message)
+    for older in range(version, facts.SCHEMA_VERSION):
+        lift = UPCASTERS.get((row["kind"], older))
+        row = {**(lift(row) if lift else row), "schema_version": older + 1}
+    return row

@@ -1,6 +1,7 @@
 """Rows of rewards and of the decision trace, and the reads that lists need."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from shared import names
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.client import query
 from shared.adapters.dynamodb.codec import Item
+from shared.domain.entitlements import Allowance
 from shared.domain.rewards import BY_REFERRAL, Lot, Reward
 from shared.domain.terms import PARTNER
 from shared.domain.verdicts import TraceLine
@@ -60,11 +62,18 @@ def reward_row(reward: Reward) -> Item:
         "worth_minor": reward.worth_minor,
         **keys.in_list("RWD", reward.program_id, listed_as, spread_by=reward.reward_id),
     }
+    if reward.allowances:
+        row["allowances"] = [asdict(allowance) for allowance in reward.allowances]
     if reward.role == PARTNER:
         row |= keys.of_partner("RWD", reward.holder_id, listed_as)
     if reward.release_at and not reward.held:
-        row |= keys.due(keys.DUE_RELEASE, reward.release_at.isoformat(), spread_by=reward.reward_id)
+        row |= due_entry(reward, reward.release_at)
     return row
+
+
+def due_entry(reward: Reward, when: datetime) -> dict[str, str]:
+    """Return the attributes that make a reward due."""
+    return keys.due(keys.DUE_RELEASE, when.isoformat(), spread_by=reward.reward_id)
 
 
 def reward_from(row: Item) -> Reward:
@@ -100,6 +109,7 @@ def reward_from(row: Item) -> Reward:
         benefit=row["benefit"],
         benefit_state=row["benefit_state"],
         worth_minor=row["worth_minor"],
+        allowances=tuple(Allowance(**each) for each in row.get("allowances", ())),
     )
 
 

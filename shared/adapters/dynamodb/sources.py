@@ -9,7 +9,7 @@ from shared.adapters.dynamodb.client import get
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.transactions import ConditionFailedError, put_new, transact
 from shared.domain.errors import ConflictError
-from shared.domain.sources import Source
+from shared.domain.sources import GROSS, Source
 from shared.domain.stages import stage_map
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def source_row(source: Source) -> Item:
         "secrets": list(source.secrets),
         "stage_map": source.stage_map.rows(),
         "default_currency": source.default_currency,
+        "amount_is": source.amount_is,
         "created_at": source.created_at.isoformat(),
         **keys.in_list(
             lists.SOURCES, source.program_id, source.source_id, spread_by=source.source_id
@@ -44,6 +45,7 @@ def source_from(row: Item) -> Source:
         stage_map=stage_map(row["stage_map"]),
         default_currency=row["default_currency"],
         created_at=datetime.fromisoformat(row["created_at"]),
+        amount_is=row.get("amount_is", GROSS),
     )
 
 
