@@ -24,11 +24,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.14 python3.11; 
 VENV := .venv/.installed
 CDK := node_modules/.installed
 EMULATOR := .local/venv/.installed
-SOURCES := $(wildcard bench functions infra local programs shared tests)
+SOURCES := $(wildcard bench cli functions infra local programs shared tests)
 STAGE ?= dev
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-local packages test lint format types run demo synth docs bench lock clean
+.PHONY: help setup setup-local packages test lint format types run demo synth docs bench load lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,7 +64,7 @@ packages: setup ## fetch the functions' dependencies, so that synth needs no net
 
 test: setup setup-local packages ## the gate: lint, types, import rules, all tests
 	@$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 lint: setup ## ruff, mypy, import rules
 	.venv/bin/ruff check $(SOURCES)
@@ -88,9 +88,15 @@ synth: setup packages ## the CloudFormation template of STAGE=dev|prod in cdk.ou
 docs: setup ## rewrite the pages that are generated from the code
 	.venv/bin/python -m programs.catalogue
 	.venv/bin/python -m shared.domain.terms_schema > docs/terms.schema.json
+	.venv/bin/python -m bench.cost
 
-bench: setup ## evaluations per second, round trips, capacity units (about two minutes)
+bench: setup ## evaluations, round trips, capacity units, the redirect beside others (five minutes)
 	.venv/bin/python -m bench
+	.venv/bin/python -m bench.simulations
+	.venv/bin/python -m bench.redirect
+
+load: setup setup-local packages ## 20,000 clicks on one link of a fresh local cloud, each counted once
+	.venv/bin/python -m bench.load
 
 lock: setup ## recompile the locks (no registry address, with hashes)
 	@for name in bootstrap lambda dev local; do \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+TESTS = Path(__file__).parent
 LOOPBACK_MARKERS = ("e2e", "loopback")
+ONE_AT_A_TIME = frozenset({"infra", "local", "canaries", "conformance", "e2e"})
 
 # The gate must give the same answer twice; `HYPOTHESIS_PROFILE=explore` looks further.
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -28,6 +31,8 @@ class NetworkBlockedError(RuntimeError):
 
 
 def _is_loopback(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
     if host == "localhost":
         return True
     try:
@@ -73,8 +78,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs end-to-end tests last: the quick ones fail first, and teardown keeps loopback."""
+    """Runs end-to-end tests last: the quick ones fail first, and teardown keeps loopback.
+
+    Where several processes share the work, one alone has what builds packages and runs clouds.
+    """
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in ONE_AT_A_TIME:
+            item.add_marker(pytest.mark.xdist_group("clouds"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,25 +9,24 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Row = tuple[str, str, int, int]
-_rows = pytest.StashKey[list[Row]]()
+NAME = "points struck"
 
 
 @pytest.fixture
-def tell(pytestconfig: pytest.Config) -> Callable[[str, str, int, int], None]:
+def tell(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, str, int, int], None]:
     """Notes a line of the table: handler, scene, points, violated."""
-    rows = pytestconfig.stash.setdefault(_rows, [])
 
     def note(handler: str, scene: str, points: int, violated: int) -> None:
-        rows.append((handler, scene, points, violated))
+        record_property(NAME, [handler, scene, points, violated])
 
     return note
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    rows = config.stash.get(_rows, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    rows = [row for one in reports for name, row in one.user_properties if name == NAME]
     if not rows:
         return
     terminalreporter.section("faults: points struck, and violated")

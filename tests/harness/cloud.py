@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import importlib.util
 import json
-import os
+import logging
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -375,7 +375,11 @@ def running_cloud() -> Iterator[Cloud]:
         wire = Wire(store=store, bus=bus, root_secret=ROOT_SECRET)
         patch.setattr(boto3, "client", wire.session.client)
         patch.setattr(time, "sleep", lambda _seconds: None)
+        for name in HANDLERS:  # Their loggers are quiet here, and those of others stay as they are.
+            patch.delitem(logging.Logger.manager.loggerDict, name, raising=False)
         modules = {name: _loaded(name) for name in HANDLERS}
+        for name in HANDLERS:
+            logging.Logger.manager.loggerDict.pop(name, None)
         cloud = Cloud(store=store, bus=bus, wire=wire, modules=modules)
         clock[0] = lambda: cloud.now
         for module in modules.values():
@@ -389,6 +393,5 @@ def _loaded(name: str) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", name)
     spec.loader.exec_module(module)
     return module

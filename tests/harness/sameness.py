@@ -14,6 +14,7 @@ from shared.domain import books
 from shared.domain.evaluation import evaluate
 from shared.domain.rewards import BY_PARTNER, BY_REFERRAL
 from tests.harness.cloud import BOOKS, CORE, Cloud, Saved
+from tests.harness.promises import broken_promises
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,7 +166,7 @@ def broken_money(cloud: Cloud) -> list[str]:
         found += _unsettled(ledger, referral_id, net)
     found += [f"unsent event {row['name']}" for row in rows[CORE] if _is_unsent(row)]
     found += [f"dead letter {message.body[:200]}" for message in cloud.dead]
-    return found
+    return found + broken_promises(rows[CORE])
 
 
 def _unsettled(ledger: DynamoLedger, referral_id: str, net: Mapping[str, int]) -> list[str]:
