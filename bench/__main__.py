@@ -104,7 +104,7 @@ def _stored(plan: Plan) -> dict[str, list[Measured]]:
     return {
         "By the referrals that are stored": list(paths.by_stored(plan.stored)),
         "By the referrals that the partner has": list(paths.by_partner(plan.partner)),
-        "A reward for every fifth success: all of them are read again each time": list(
+        "A reward for every fifth success, however many there were": list(
             paths.by_successes(plan.partner)
         ),
         "By the referral's own facts: all of them are read each time": list(

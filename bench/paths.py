@@ -7,7 +7,7 @@ from typing import Any, Final
 from bench.meter import Usage
 from bench.stock import PARTNER, apart_from, count_rows, measured, stock, story
 from shared.adapters.dynamodb import keys
-from shared.adapters.dynamodb.transactions import put, transact
+from shared.adapters.dynamodb.transactions import transact, update
 from shared.domain.facts import INVOICE_PAID, MAX_FACTS
 from tests.builders.ledger import CORE, Stored
 from tests.builders.money import WORKED_EXAMPLE, Story
@@ -25,6 +25,20 @@ EVERY_FIFTH: Final[dict[str, Any]] = {
         *WORKED_EXAMPLE["rules"],
         {**_BONUS, "id": "fifth", "occurrence": "every_nth", "nth": _NTH},
     ],
+}
+
+
+GROWTH: Final[dict[str, Any]] = {
+    **_BONUS,
+    "id": "growth",
+    "value": {"percent": "10", "of": "deal_amount"},
+    "tiers": {
+        "by": "revenue",
+        "mode": "retroactive",
+        "period": "quarter",
+        "milestone": "won",
+        "steps": [{"from": "1.00", "percent": "20"}],
+    },
 }
 
 
@@ -99,16 +113,32 @@ def _with_partner(definition: dict[str, Any], *, behind: int) -> Stored:
     stored.enrol()
     if behind:
         succeed(stored, behind)
-        stored.settle_partner()
+        settle_whole(stored)
     return stored
+
+
+def settle_whole(stored: Stored) -> None:
+    """Settle the partner in as many runs as it takes."""
+    while stored.settle_partner().more:
+        pass
 
 
 def succeed(stored: Stored, total: int) -> None:
     """Let the partner's sums say that so many deals are won, each like the story's."""
+    add_up(stored, {key: total * amount for key, amount in _one_success(stored).items()})
+
+
+def sell(stored: Stored, by_quarter: Mapping[str, int]) -> None:
+    """Let the partner's sums say how much was sold in each quarter, in minor units."""
+    sums = ("base:growth", "revenue:won")
+    add_up(stored, {f"{name}:{key}": minor for key, minor in by_quarter.items() for name in sums})
+
+
+def add_up(stored: Stored, sums: Mapping[str, int]) -> None:
+    """Let the partner's referrals add up to these sums."""
     version = stored.ledger.standing(PARTNER, "prg_1").version
-    sums = {key: total * amount for key, amount in _one_success(stored).items()}
-    row = {"sums": sums, "version": version + 1}
-    transact(stored.client, [put(CORE, keys.standing(PARTNER, "prg_1"), row)])
+    row = {"sums": dict(sums), "version": version + 1}
+    transact(stored.client, [update(CORE, keys.standing(PARTNER, "prg_1"), assign=row)])
 
 
 def _one_success(stored: Stored) -> Mapping[str, int]:
@@ -141,7 +171,7 @@ def _settling(stored: Stored, scale: str, rule: str, behind: int) -> Iterator[Me
         usage = measured(stored.client, stored.settle_partner)
         return _row(stored, f"settle_partner, {rule}: {what}", scale, usage)
 
-    stored.settle_partner()
+    settle_whole(stored)
     yield settle("nothing to do")
     # The next reward is five successes away, whatever the number behind it.
     succeed(stored, behind + _NTH)

@@ -128,11 +128,11 @@ class Report:
             per_second = self.timings.per_second(case.name)
             each = Spread.of([1_000 * taken for taken in self.timings.seconds[case.name]])
             times = self.timings.ratio(case.name, YARDSTICK)
-            rows.append((case.name, _shown(per_second), _shown(each), _shown(times)))
+            rows.append((case.name, shown(per_second), shown(each), shown(times)))
         return table(columns, rows)
 
     def _growth(self) -> str:
-        rows = [(ratio.name, ratio.other, _shown(ratio.spread)) for ratio in self.growth]
+        rows = [(ratio.name, ratio.other, shown(ratio.spread)) for ratio in self.growth]
         return table(("referral", "against", "ratio"), rows)
 
     def save(self, folder: Path) -> list[Path]:
@@ -178,7 +178,8 @@ def _operations(rows: Sequence[Measured]) -> str:
     return table(columns, cells)
 
 
-def _shown(spread: Spread) -> str:
+def shown(spread: Spread) -> str:
+    """Return a median with its spread, in as many digits as can be read."""
     return f"{_short(spread.median)} ({_short(spread.least)} to {_short(spread.greatest)})"
 
 

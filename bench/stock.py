@@ -21,6 +21,7 @@ from tests.fakes.memory_dynamodb import MemoryDynamo
 
 PARTNER: Final = "ptr_1"
 _MODEL: Final = "ref_model"
+_PARTNER: Final = "ptr_model"
 _NEIGHBOURS: Final = 100
 """Other partners that the other referrals are spread over."""
 
@@ -42,17 +43,20 @@ def story(referral_id: str = "ref_1", partner_id: str = PARTNER) -> Story:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Copied:
+    """A row of the model; ``own`` are its attributes that name the referral or its partner."""
+
     table: str
     row: Row
+    own: dict[str, str]
 
 
-def stock(stored: Stored, referrals: int, *, of: str = "") -> None:
+def stock(stored: Stored, referrals: int, *, of: str = "", partners: int = _NEIGHBOURS) -> None:
     """Put posted referrals beside what is there: of one partner, or of many."""
     client = stored.client
     model = _model(stored)
     with _without_collector():
         for number in range(referrals):
-            partner_id = of or f"ptr_n{number % _NEIGHBOURS:03d}"
+            partner_id = of or f"ptr_n{number % partners:03d}"
             _copy(client, model, f"{number:07d}", partner_id)
 
 
@@ -66,7 +70,7 @@ def _model(stored: Stored) -> list[_Copied]:
     """Post one referral in a store of its own and return its rows."""
     apart = apart_from(stored)
     start = len(apart.client.changes)
-    told = story(_MODEL, "ptr_model")
+    told = story(_MODEL, _PARTNER)
     apart.submit(told)
     apart.settle(told)
     rows = {
@@ -76,7 +80,7 @@ def _model(stored: Stored) -> list[_Copied]:
     # The partner's own rows are one each, however many referrals there are.
     apart_from_referral = (names.OUTBOX_PREFIX, "PTR#")
     return [
-        _Copied(table=table, row=row)
+        _Copied(table=table, row=row, own=_own(row))
         for (table, *_), row in rows.items()
         if row
         and not row[names.PK]["S"].startswith(apart_from_referral)
@@ -84,14 +88,19 @@ def _model(stored: Stored) -> list[_Copied]:
     ]
 
 
+def _own(row: Row) -> dict[str, str]:
+    texts = {name: json.dumps(value) for name, value in row.items()}
+    return {name: text for name, text in texts.items() if _MODEL in text or _PARTNER in text}
+
+
 def _copy(client: MemoryDynamo, model: list[_Copied], number: str, partner_id: str) -> None:
     for copied in model:
+        # What does not name them is shared by all copies: there may be two million rows.
         row = dict(copied.row)
-        for name in (names.PK, names.SK, names.LIST_SK, names.PARTNER_PK, names.PARTNER_SK):
-            if name in row:
-                text = row[name]["S"].replace(_MODEL, f"ref_n{number}")
-                row[name] = {"S": text.replace("ptr_model", partner_id)}
-        # Past the front door, which checks each request: there may be two million rows.
+        for name, text in copied.own.items():
+            named = text.replace(_MODEL, f"ref_n{number}").replace(_PARTNER, partner_id)
+            row[name] = json.loads(named)
+        # Past the front door, which checks each request.
         table = client._table(copied.table)  # noqa: SLF001
         table.rows[row[names.PK]["S"], row[names.SK]["S"]] = row
 

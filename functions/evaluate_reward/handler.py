@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS: Final = 0.05
 _STEP_SECONDS: Final = 8.0
 """After this long a step leaves the rest to another one: money waits behind it."""
-_STEPS_SECONDS: Final = 30.0
-"""As long may all steps of one batch take, well below the function's time limit."""
+_STEPS_SECONDS: Final = 20.0
+"""As long may all steps of one batch take: a merge that begins then still ends in time."""
 _READERS: Final = 8
 """Referrals that a simulation reads at the same time; the client has ten connections."""
 _logger = Logger(service="evaluate_reward")

@@ -1,4 +1,4 @@
-"""Every minute: release what has waited long enough, publish what the stream lost."""
+"""Every minute: release what has waited long enough, publish what the messengers lost."""
 
 from functools import cache
 from typing import Any, Final
@@ -51,4 +51,6 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
     }
     if any(outcome.values()):
         _logger.info("swept", extra=outcome)
+    if swept.parked:
+        _logger.error("events_parked", extra={"parked": swept.parked})
     return outcome

@@ -12,6 +12,8 @@ MAX_UTM_VALUE: Final = 200
 MAX_CAMPAIGNS: Final = 50
 MAX_CAMPAIGN: Final = 100
 MAX_CLICK_CAP: Final = 1_000_000_000
+MAX_TEXTS: Final = 2_900
+"""Bytes of all texts of a link together: its row is read for half a unit, so up to 4 KB."""
 
 EVERY_CAMPAIGN: Final = "*"
 """Stands for all campaigns, and for links of none, in a programme's UTM templates."""
@@ -60,6 +62,21 @@ def check_link(link: Link) -> None:
         errors.append(FieldError(path="click_cap", code="out_of_range", message=message))
     if errors:
         raise InvalidFieldsError(errors)
+
+
+def check_size(link: Link) -> None:
+    """Demand that a link is read as cheaply as any other.
+
+    Raises:
+        InvalidFieldsError: on ``destination``, the longest of its texts as a rule.
+    """
+    utm = (*link.utm.items(), *link.own_utm.items())
+    texts = (link.destination, link.fallback_url, link.campaign, link.asset, link.click_param)
+    size = sum(len(text.encode()) for text in (*texts, *(part for pair in utm for part in pair)))
+    if size > MAX_TEXTS:
+        message = f"with fallback and UTM values at most {MAX_TEXTS} bytes"
+        error = FieldError(path="destination", code="too_long", message=message)
+        raise InvalidFieldsError([error])
 
 
 def template_errors(templates: Templates) -> Iterator[FieldError]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.domain.errors import ConflictError, NotFoundError, StaleVersionError, invalid
-from shared.domain.link_rules import check_link, resolved_utm
+from shared.domain.link_rules import check_link, check_size, resolved_utm
 from shared.domain.links import Link, parse_code
 from shared.domain.programs import Program
 from shared.ports import LinkStore, PartnerStore, ProgramStore
@@ -135,7 +135,9 @@ def _finished(stores: LinkStores, link: Link, program: Program, *, stored: str) 
         message = "the programme has no landing hosts"
         raise invalid("destination", "no_landing_hosts", message)
     destination = stores.check_destination(filled.destination, program.landing_hosts)
-    return replace(filled, destination=destination)
+    finished = replace(filled, destination=destination)
+    check_size(finished)
+    return finished
 
 
 def _capped(links: LinkStore, before: Link, asked: Link, now: datetime) -> Link:

@@ -1,16 +1,29 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from shared.adapters.dynamodb.lists import EVERYWHERE, PARKED_EVENTS, Lists
 from shared.adapters.dynamodb.outbox import OutboxRows, outgoing_in
 from shared.adapters.dynamodb.transactions import ConditionFailedError
 from shared.domain.errors import UnavailableError
+from shared.domain.outgoing import GRACE, WAITS, Outgoing
 from tests.fakes.memory_dynamodb import MemoryDynamo
-from tests.fakes.stored_events import CORE, NOW, an_event, row_of, store_event, unsent_ids
+from tests.fakes.stored_events import (
+    CORE,
+    NOW,
+    a_question,
+    an_event,
+    row_of,
+    store_event,
+    waiting_ids,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -25,15 +38,20 @@ def outbox(dynamo: MemoryDynamo) -> OutboxRows:
     return OutboxRows(dynamo, CORE)
 
 
+def parked(dynamo: MemoryDynamo) -> tuple[dict[str, Any], ...]:
+    lists = Lists(client=dynamo, core=CORE)
+    return lists.page(PARKED_EVENTS, EVERYWHERE, after="", limit=10).rows
+
+
 def ids_before(outbox: OutboxRows, limit: int = 100) -> list[str]:
-    return sorted(one.event_id for one in outbox.unsent(before=LATER, limit=limit))
+    return sorted(one.event_id for one in outbox.waiting(before=LATER, limit=limit))
 
 
-def test_a_stored_event_is_unsent(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
+def test_a_stored_event_waits(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
     event = an_event()
     store_event(dynamo, event)
 
-    (found,) = outbox.unsent(before=LATER, limit=10)
+    (found,) = outbox.waiting(before=LATER, limit=10)
 
     assert event.event_id == found.event_id
     assert event.name == found.name
@@ -47,12 +65,12 @@ def test_an_event_is_stored_once(dynamo: MemoryDynamo) -> None:
         store_event(dynamo, an_event())
 
 
-def test_only_older_events_are_unsent_before(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
+def test_only_older_events_are_due(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
     store_event(dynamo, an_event(1), now=NOW)
     store_event(dynamo, an_event(2), now=NOW + timedelta(microseconds=1))
     store_event(dynamo, an_event(3), now=NOW + timedelta(seconds=1))
 
-    found = outbox.unsent(before=NOW + timedelta(seconds=1), limit=10)
+    found = outbox.waiting(before=NOW + GRACE + timedelta(seconds=1), limit=10)
 
     assert [an_event(1).event_id, an_event(2).event_id] == sorted(one.event_id for one in found)
 
@@ -89,7 +107,7 @@ def test_a_parked_event_keeps_its_payload_and_is_listed(
 
     outbox.park(event.event_id, "other_event", now=LATER)
 
-    (row,) = outbox.parked(limit=10)
+    (row,) = parked(dynamo)
     assert [] == ids_before(outbox)
     assert envelope == row["envelope"]
     assert "other_event" == row["parked_reason"]
@@ -97,7 +115,13 @@ def test_a_parked_event_keeps_its_payload_and_is_listed(
     assert "expires_at_epoch" not in row
 
 
-@pytest.mark.parametrize("step", ["release", "mark_sent"])
+def released(outbox: OutboxRows, event_id: str) -> None:
+    parked = outbox.event(event_id)
+    assert parked is not None
+    outbox.release(parked, now=LATER)
+
+
+@pytest.mark.parametrize("step", ["release", "mark_sent", "acknowledge"])
 def test_a_parked_event_leaves_the_list(
     dynamo: MemoryDynamo, outbox: OutboxRows, step: str
 ) -> None:
@@ -105,19 +129,116 @@ def test_a_parked_event_leaves_the_list(
     store_event(dynamo, event)
     outbox.park(event.event_id, "other_event", now=NOW)
 
-    getattr(outbox, step)(event.event_id, now=NOW)
+    if step == "release":
+        released(outbox, event.event_id)
+    else:
+        getattr(outbox, step)(event.event_id, now=NOW)
 
-    assert [] == list(outbox.parked(limit=10))
-    assert ([event.event_id] if step == "release" else []) == unsent_ids(dynamo)
+    assert () == parked(dynamo)
+    assert ([event.event_id] if step == "release" else []) == waiting_ids(dynamo)
     assert "parked_reason" not in row_of(dynamo, event)
 
 
-@pytest.mark.parametrize("step", ["release", "mark_sent"])
-def test_a_row_that_is_gone_stays_gone(dynamo: MemoryDynamo, outbox: OutboxRows, step: str) -> None:
-    getattr(outbox, step)("evt_gone", now=NOW)
-    outbox.park("evt_gone", "other_event", now=NOW)
+def test_a_released_event_has_all_its_tries_again(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
+    event = a_question()
+    store_event(dynamo, event)
+    (found,) = outbox.waiting(before=NOW + WAITS[0] + GRACE, limit=10)
+    outbox.wait_on(found, now=NOW)
+    outbox.note_failure(event.event_id, "not_found")
+    outbox.park(event.event_id, "not_handled", now=NOW)
+
+    released(outbox, event.event_id)
+
+    (found,) = outbox.waiting(before=LATER + GRACE, limit=10)
+    assert 1 == found.sweep
+    assert {"sweeps", "failed_with"}.isdisjoint(row_of(dynamo, event))
+
+
+def test_an_event_that_moved_on_is_not_released(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
+    event = a_question()
+    store_event(dynamo, event)
+    waiting = outbox.event(event.event_id)
+    outbox.park(event.event_id, "not_handled", now=NOW)
+    parked = outbox.event(event.event_id)
+    released(outbox, event.event_id)
+    outbox.park(event.event_id, "not_handled", now=LATER)
+    before = row_of(dynamo, event)
+    assert waiting is not None
+    assert parked is not None
+
+    outbox.release(waiting, now=LATER)
+    outbox.release(parked, now=LATER)
+
+    assert before == row_of(dynamo, event)
+
+
+def marks(outbox: OutboxRows, event_id: str) -> dict[str, Callable[[], object]]:
+    """All that can be noted of an event, but that it was handled."""
+    one = Outgoing(event_id=event_id, name="FactsChanged", envelope="{}", sweep=1)
+    return {
+        "mark_sent": lambda: outbox.mark_sent(event_id, now=LATER),
+        "wait_on": lambda: outbox.wait_on(one, now=LATER),
+        "park": lambda: outbox.park(event_id, "not_handled", now=LATER),
+        "note_failure": lambda: outbox.note_failure(event_id, "not_found"),
+        "acknowledge": lambda: outbox.acknowledge(event_id, now=LATER),
+    }
+
+
+MARKS = ["mark_sent", "wait_on", "park", "note_failure", "acknowledge"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_row_that_is_gone_stays_gone(dynamo: MemoryDynamo, outbox: OutboxRows, mark: str) -> None:
+    marks(outbox, "evt_gone")[mark]()
 
     assert [] == dynamo.dump()[CORE]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_what_was_handled_stays_so(dynamo: MemoryDynamo, outbox: OutboxRows, mark: str) -> None:
+    """The answer may come before the sender has noted that it sent the event."""
+    event = a_question()
+    store_event(dynamo, event)
+    outbox.acknowledge(event.event_id, now=NOW)
+    before = row_of(dynamo, event)
+
+    marks(outbox, event.event_id)[mark]()
+
+    assert before == row_of(dynamo, event)
+    assert int(NOW.timestamp()) + 7 * 86_400 == before["expires_at_epoch"]
+    assert [] == waiting_ids(dynamo)
+
+
+def test_a_question_waits_longer_after_each_sending(
+    dynamo: MemoryDynamo, outbox: OutboxRows
+) -> None:
+    store_event(dynamo, a_question())
+    now = NOW
+    for sweep, wait in enumerate(WAITS, start=1):
+        assert [] == outbox.waiting(before=now + wait, limit=10)
+        now += wait + timedelta(microseconds=1)
+        (found,) = outbox.waiting(before=now, limit=10)
+        assert sweep == found.sweep
+        if sweep < len(WAITS):
+            outbox.wait_on(found, now=now)
+        else:
+            assert "not_handled" == found.flaw()
+    # Whatever waits has no end.
+    assert "expires_at_epoch" not in row_of(dynamo, a_question())
+
+
+def test_an_event_is_read_with_its_state(dynamo: MemoryDynamo, outbox: OutboxRows) -> None:
+    event = a_question()
+    store_event(dynamo, event)
+    states = [outbox.event(event.event_id)]
+    outbox.park(event.event_id, "not_handled", now=LATER)
+    states.append(outbox.event(event.event_id))
+    outbox.acknowledge(event.event_id, now=LATER)
+    states.append(outbox.event(event.event_id))
+
+    expected = [("waiting", "", None), ("parked", "not_handled", LATER), ("done", "", None)]
+    assert expected == [(one.state, one.reason, one.parked_at) for one in states if one]
+    assert None is outbox.event("evt_none")
 
 
 def throttled(*_arguments: object) -> None:
@@ -132,12 +253,11 @@ def unreachable(*_arguments: object) -> None:
 def test_an_outage_is_told(dynamo: MemoryDynamo, outbox: OutboxRows, fault: Any) -> None:  # noqa: ANN401 - a hook
     dynamo.before["*"] = fault
 
+    for mark in marks(outbox, "evt_1").values():
+        with pytest.raises(UnavailableError):
+            mark()
     with pytest.raises(UnavailableError):
-        outbox.mark_sent("evt_1", now=NOW)
-    with pytest.raises(UnavailableError):
-        outbox.park("evt_1", "other_event", now=NOW)
-    with pytest.raises(UnavailableError):
-        outbox.unsent(before=NOW, limit=1)
+        outbox.waiting(before=NOW, limit=1)
 
 
 def test_a_stream_record_brings_its_event(dynamo: MemoryDynamo) -> None:

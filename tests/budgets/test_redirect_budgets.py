@@ -13,7 +13,8 @@ import pytest
 from shared.adapters.dynamodb import keys, lean
 from shared.adapters.dynamodb.codec import to_wire
 from shared.adapters.dynamodb.keyring_rows import keyring_row
-from shared.adapters.dynamodb.lean import Credentials, LeanClient, parse_endpoint
+from shared.adapters.dynamodb.lean import LeanClient
+from shared.adapters.dynamodb.lean_credentials import Credentials
 from shared.adapters.dynamodb.link_rows import link_row
 from tests.builders.redirect import MODULE, NOW, RING, FakeClient, Redirect, a_link
 from tests.fakes.dynamodb_values import row_bytes
@@ -116,15 +117,15 @@ def test_the_client_asks_for_no_consistency_and_for_one_plain_write(
 ) -> None:
     sent: list[tuple[str, Mapping[str, Any]]] = []
 
-    def send(_self: LeanClient, operation: str, body: bytes) -> dict[str, Any]:
+    def send(_self: LeanClient, operation: str, body: bytes) -> tuple[int, dict[str, Any]]:
         sent.append((operation, json.loads(body)))
-        return {}
+        return 200, {}
 
     monkeypatch.setattr(LeanClient, "_send", send)
     client = LeanClient(
-        credentials=Credentials(access_key="AKID", secret_key="secret"),
+        credentials=lambda: Credentials(access_key="AKID", secret_key="secret"),
         region="eu-central-1",
-        endpoint=parse_endpoint("http://127.0.0.1:1"),
+        url="http://127.0.0.1:1",
     )
 
     client.get("core", keys.link("spring"))

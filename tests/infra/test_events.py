@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.builders.ledger import BOOKS, Stored
+from tests.builders.money import Story
+
 if TYPE_CHECKING:
     from tests.infra.templates import Template
 
 QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 FUNCTION = "AWS::Lambda::Function"
-DEAD_LETTERS = ("evaluatedlq", "ruledlq", "streamdlq", "scheduledlq")
+DEAD_LETTERS = ("evaluatedlq", "ruledlq", "streamdlq", "clicksdlq", "scheduledlq")
 FOURTEEN_DAYS = 14 * 86_400
 
 
@@ -128,6 +131,67 @@ def test_the_publisher_reads_new_outbox_rows_and_ends_within_the_records_life(
     ]
 
 
+def test_clicks_are_gathered_and_say_of_which_shard_they_are(prod: Template) -> None:
+    mapping = prod.properties(MAPPING, "rollupactivityfromstream")
+
+    clicks = prod.logical_id("AWS::DynamoDB::Table", "tablesclicks")
+    assert {"Fn::GetAtt": [clicks, "StreamArn"]} == mapping["EventSourceArn"]
+    (only,) = mapping["FilterCriteria"]["Filters"]
+    assert {"eventName": ["INSERT"]} == json.loads(only["Pattern"])
+    # Without a window, no shard id; with more than one batch of a shard at a time, no order.
+    assert 0 < mapping["TumblingWindowInSeconds"] <= 900
+    assert 1 == mapping["ParallelizationFactor"]
+    assert (1_000, 60) == (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"])
+    assert "TRIM_HORIZON" == mapping["StartingPosition"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 10 == mapping["MaximumRetryAttempts"]
+    # Marks are kept for 48 hours: no record may be that old.
+    assert 0 < mapping["MaximumRecordAgeInSeconds"] < 86_400
+    assert ["ReportBatchItemFailures"] == mapping["FunctionResponseTypes"]
+    assert {"OnFailure": {"Destination": queue_arn(prod, "clicksdlq")}} == mapping[
+        "DestinationConfig"
+    ]
+
+
+def test_the_watcher_gets_what_is_no_new_row_of_the_books(prod: Template) -> None:
+    mapping = prod.properties(MAPPING, "watchbooksfromstream")
+
+    books = prod.logical_id("AWS::DynamoDB::Table", "tablesbooks")
+    assert {"Fn::GetAtt": [books, "StreamArn"]} == mapping["EventSourceArn"]
+    (only,) = mapping["FilterCriteria"]["Filters"]
+    assert {"eventName": ["MODIFY", "REMOVE"]} == json.loads(only["Pattern"])
+    assert "TRIM_HORIZON" == mapping["StartingPosition"]
+    assert 10 == mapping["MaximumRetryAttempts"]
+    assert {"OnFailure": {"Destination": queue_arn(prod, "streamdlq")}} == mapping[
+        "DestinationConfig"
+    ]
+
+
+def test_every_step_of_the_books_passes_the_watcher_by(prod: Template) -> None:
+    stored = Stored()
+    story = Story().submitted().reviewed("accepted").amount("20000.00").stage("won")
+    stored.submit(story)
+    stored.settle(story)
+    mapping = prod.properties(MAPPING, "watchbooksfromstream")
+    (only,) = mapping["FilterCriteria"]["Filters"]
+    wanted = json.loads(only["Pattern"])["eventName"]
+
+    seen = {record["eventName"] for record in stored.client.stream_records(BOOKS)}
+
+    assert {"INSERT"} == seen
+    assert seen.isdisjoint(wanted)
+
+
+def test_no_stream_has_more_readers_than_it_serves(prod: Template) -> None:
+    sources = [
+        json.dumps(each["Properties"]["EventSourceArn"]) for each in prod.of_type(MAPPING).values()
+    ]
+    readers = {source: sources.count(source) for source in sources if "StreamArn" in source}
+
+    assert len(readers) > 1
+    assert max(readers.values()) <= 2
+
+
 def test_maturity_runs_every_minute_and_failures_are_kept(prod: Template) -> None:
     schedule = prod.properties("AWS::Scheduler::Schedule", "maturerewardseveryminute")
     invoked = prod.properties("AWS::Lambda::EventInvokeConfig", "maturerewardswhenasynchronous")
@@ -179,6 +243,22 @@ def test_production_alarms_on_every_dead_letter_and_mails_it(prod: Template, nam
     queue = {"Fn::GetAtt": [prod.logical_id(QUEUE, f"events{name}"), "QueueName"]}
     assert [{"Name": "QueueName", "Value": queue}] == alarm["Dimensions"]
     assert [{"Ref": topic}] == alarm["AlarmActions"]
+
+
+def test_production_alarms_on_the_first_changed_row_of_the_books(prod: Template) -> None:
+    alarm = prod.properties("AWS::CloudWatch::Alarm", "alarmsbookstampered")
+
+    assert ("Goodword", "BooksTampered", "Sum") == (
+        alarm["Namespace"],
+        alarm["MetricName"],
+        alarm["Statistic"],
+    )
+    assert {"service": "watch_books", "stage": "prod"} == {
+        each["Name"]: each["Value"] for each in alarm["Dimensions"]
+    }
+    assert (0, "GreaterThanThreshold") == (alarm["Threshold"], alarm["ComparisonOperator"])
+    assert (1, 60) == (alarm["EvaluationPeriods"], alarm["Period"])
+    assert [{"Ref": prod.logical_id("AWS::SNS::Topic", "alarmstopic")}] == alarm["AlarmActions"]
 
 
 def test_other_stages_stay_silent(dev: Template) -> None:

@@ -137,15 +137,34 @@ def test_a_disabled_link_is_checked_again_when_it_is_enabled(api: Api, partner_i
 
 def test_a_change_takes_the_programmes_settings_anew(api: Api, partner_id: str) -> None:
     made(api, partner_id)
-    settings = {"click_param": "gw", "fallback_url": "https://www.example.com/gone"}
+    settings = {
+        "click_param": "gw",
+        "fallback_url": "https://www.example.com/gone",
+        "keeps_ad_ids": True,
+        "privacy_signals": "gpc_and_dnt",
+    }
     api.send("PATCH", "/programs/prg_demo", settings)
 
     change(api)
 
-    assert ("gw", "https://www.example.com/gone") == (
+    assert ("gw", "https://www.example.com/gone", True, "gpc_and_dnt") == (
         stored(api).click_param,
         stored(api).fallback_url,
+        stored(api).keeps_ad_ids,
+        stored(api).privacy_signals,
     )
+
+
+def test_a_link_that_is_too_large_to_be_read_cheaply_is_refused(api: Api, partner_id: str) -> None:
+    made(api, partner_id)
+    fallback = "https://www.example.com/" + "x" * 1_500
+    api.send("PATCH", "/programs/prg_demo", {"fallback_url": fallback})
+
+    reply = change(api, destination="https://www.example.com/" + "x" * 1_500)
+
+    assert (422, ["destination"]) == (reply.status, reply.paths)
+    # Closing it works all the same.
+    assert 200 == change(api, disabled=True).status
 
 
 def test_an_unknown_link_is_not_found(api: Api, partner_id: str) -> None:

@@ -72,6 +72,8 @@ def test_an_id_is_given_once(api: Api) -> None:
         ("time_zone", "../../etc/passwd"),
         ("status", "asleep"),
         ("enrolment", "never"),
+        ("privacy_signals", "all"),
+        ("keeps_ad_ids", "yes"),
         ("click_param", "via"),
         ("click_param", "a b"),
         ("thank_you_url", "http://www.example.com/"),

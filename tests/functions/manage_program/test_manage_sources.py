@@ -71,6 +71,8 @@ def test_a_given_secret_is_taken(api: Api, kind: str, secret: str) -> None:
         ({"stage_map": []}, "stage_map"),
         ({"stage_map": [{"stage": "won"}]}, "stage_map[0].rank"),
         ({"default_currency": "XXX"}, "default_currency"),
+        ({"amount_is": "brutto"}, "amount_is"),
+        ({"amount_is": ""}, "amount_is"),
         ({"name": None}, "name"),
     ],
 )
@@ -82,6 +84,17 @@ def test_a_wrong_field_is_named(api: Api, changes: dict[str, Any], path: str) ->
     assert reply.status == 422
     assert path in reply.paths
     assert str(changes.get("secret", "-")) not in str(reply.body["errors"]) or path != "secret"
+
+
+def test_amounts_are_gross_unless_the_source_says_net(api: Api) -> None:
+    api.program()
+
+    usual = api.made("/sources", wanted())
+    net = api.made("/sources", wanted(amount_is="net"))
+
+    stored = [api.services.sources.source(made["id"]) for made in (usual, net)]
+    assert ["gross", "net"] == [usual["amount_is"], net["amount_is"]]
+    assert ["gross", "net"] == [source.amount_is for source in stored if source]
 
 
 def test_a_closed_programme_gets_no_source(api: Api) -> None:

@@ -1,0 +1,1 @@
+"""What the product costs on AWS: list prices times counted quantities, in exact decimals."""
