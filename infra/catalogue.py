@@ -104,6 +104,24 @@ MATURE_REWARDS = FunctionSpec(
     ),
 )
 
+ROLL_UP_ACTIVITY = FunctionSpec(
+    name="roll_up_activity",
+    memory_mb=1024,  # a recount holds all clicks of a programme's day
+    timeout_seconds=900,  # and reads the whole table; a batch takes seconds
+    environment=(
+        names.ENV_CORE_TABLE,
+        names.ENV_CLICKS_TABLE,
+        names.ENV_PARKED_CLICKS,
+    ),
+)
+
+WATCH_BOOKS = FunctionSpec(
+    name="watch_books",
+    memory_mb=256,
+    timeout_seconds=30,
+    environment=(),
+)
+
 MANAGE_PROGRAM = FunctionSpec(
     name="manage_program",
     memory_mb=512,
@@ -130,5 +148,7 @@ FUNCTIONS = (
     EVALUATE_REWARD,
     PUBLISH_EVENTS,
     MATURE_REWARDS,
+    ROLL_UP_ACTIVITY,
+    WATCH_BOOKS,
     MANAGE_PROGRAM,
 )

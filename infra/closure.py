@@ -19,15 +19,20 @@ LATE_IMPORTS = {
 }
 """Names that import another package when they are used."""
 
+DATA_FILES = {"shared.adapters.dynamodb.lean": "amazon_roots.pem"}
+"""What a module reads from beside it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closure:
-    """The first-party files that an entry point reaches and the other packages they name.
+    """The first-party modules that an entry point reaches and the other packages they name.
 
-    ``files`` are relative to the project's root, ``third_party`` are import names.
+    ``files`` and ``data``, what modules read from beside them, are relative to the project's root;
+    ``third_party`` are import names.
     """
 
     files: frozenset[Path]
+    data: frozenset[Path]
     third_party: frozenset[str]
 
 
@@ -42,6 +47,7 @@ def import_closure(root: Path, entry: str) -> Closure:
     if _module_file(root, entry) is None:
         raise FileNotFoundError(f"no module {entry} under {root}")
     files: set[Path] = set()
+    data: set[Path] = set()
     third_party: set[str] = set()
     waiting = [entry]
     seen: set[str] = set()
@@ -62,8 +68,10 @@ def import_closure(root: Path, entry: str) -> Closure:
         if file is None:
             continue  # `from package import name` where the name is no module
         files.add(file.relative_to(root))
+        if module in DATA_FILES:
+            data.add(file.with_name(DATA_FILES[module]).relative_to(root))
         waiting.extend(_imports(file, module))
-    return Closure(files=frozenset(files), third_party=frozenset(third_party))
+    return Closure(files=frozenset(files), data=frozenset(data), third_party=frozenset(third_party))
 
 
 def _module_file(root: Path, module: str) -> Path | None:

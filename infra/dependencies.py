@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "ada_url": "ada-url",
     "aws_lambda_powertools": "aws-lambda-powertools",
+    "crawleruseragents": "crawler-user-agents",
     "email_validator": "email-validator",
     "pydantic": "pydantic",
     "pydantic_core": "pydantic-core",
+    "segno": "segno",
     "tzdata": "tzdata",
     "yaml": "pyyaml",
 }
@@ -40,6 +42,9 @@ _LEFT_OUT = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.js
 _INSTALL_SECONDS: Final = 600
 _COMPILE_SECONDS: Final = 300
 _PROBE_SECONDS: Final = 10
+_ISOLATED: Final = ("-s", "-P")
+"""As ``-I``, which would also ignore the hash seed."""
+_SHRINK: Final = Path(__file__).with_name("shrink.py")
 
 
 class PackageError(Exception):
@@ -153,8 +158,23 @@ def compile_bytecode(folder: Path, interpreter: Interpreter) -> None:
     # A `.pyc` carries its source's path for tracebacks: the one that it has in Lambda.
     options = ("--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/var/task")
     _run(
-        [str(interpreter.path), "-I", "-m", "compileall", "-q", *options, str(folder)],
+        [str(interpreter.path), *_ISOLATED, "-m", "compileall", "-q", *options, str(folder)],
         "compiling bytecode failed",
+        seconds=_COMPILE_SECONDS,
+    )
+
+
+def replace_by_bytecode(folder: Path, interpreter: Interpreter) -> None:
+    """Put a shrunk ``module.pyc`` in the place of every ``module.py`` of one function.
+
+    Raises:
+        PackageError: the interpreter failed.
+    """
+    # Columns say nothing without a source; files and lines stay.
+    flags = (*_ISOLATED, "-X", "no_debug_ranges")
+    _run(
+        [str(interpreter.path), *flags, str(_SHRINK), str(folder)],
+        "shrinking the modules failed",
         seconds=_COMPILE_SECONDS,
     )
 
@@ -245,7 +265,8 @@ def _uv() -> str:
 
 def _run(command: list[str], problem: str, *, seconds: int = _INSTALL_SECONDS) -> None:
     # A fixed hash seed keeps the bytecode, and so the zip's hash, the same from run to run.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "UV_PYTHON_DOWNLOADS": "never"}
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {**inherited, "PYTHONHASHSEED": "0", "UV_PYTHON_DOWNLOADS": "never"}
     try:
         subprocess.run(
             command, check=True, capture_output=True, text=True, timeout=seconds, env=environment

@@ -50,6 +50,8 @@ class Grants:
             catalogue.EVALUATE_REWARD.name: self._evaluate_reward(),
             catalogue.PUBLISH_EVENTS.name: self._publish_events(),
             catalogue.MATURE_REWARDS.name: self._mature_rewards(),
+            catalogue.ROLL_UP_ACTIVITY.name: self._roll_up_activity(),
+            catalogue.WATCH_BOOKS.name: self._read_stream(self.tables.books),
             catalogue.MANAGE_PROGRAM.name: self._manage_program(),
         }
 
@@ -110,17 +112,9 @@ class Grants:
     def _publish_events(self) -> list[iam.PolicyStatement]:
         core = self.tables.core
         return [
-            _allow(
-                [stream_arn(core)],
-                "dynamodb:DescribeStream",
-                "dynamodb:GetRecords",
-                "dynamodb:GetShardIterator",
-            ),
-            # Lambda lists a table's streams before it reads one.
-            _allow([f"{core.table_arn}/stream/*"], "dynamodb:ListStreams"),
+            *self._read_stream(core),
             _items(core, "dynamodb:UpdateItem", leading_keys=(f"{names.OUTBOX_PREFIX}*",)),
             _allow([self.events.bus.event_bus_arn], "events:PutEvents"),
-            _allow([self.events.dead_letter_queues["stream_dlq"].queue_arn], "sqs:SendMessage"),
         ]
 
     def _mature_rewards(self) -> list[iam.PolicyStatement]:
@@ -147,6 +141,42 @@ class Grants:
             _query_indexes(self.tables.books, *BOOKS_LISTS),
             _allow([self.keys.key.key_arn], "kms:Decrypt", "kms:Encrypt"),
             _allow([self.keys.admin.secret_arn], "secretsmanager:GetSecretValue"),
+        ]
+
+    def _roll_up_activity(self) -> list[iam.PolicyStatement]:
+        return [
+            *self._read_stream(self.tables.clicks, "clicks_dlq"),
+            # Only to recount a day: no request ever waits for it.
+            _items(self.tables.clicks, "dynamodb:Scan"),
+            _items(
+                self.tables.core,
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                leading_keys=(f"{names.ACTIVITY_PREFIX}*",),
+            ),
+            # To close links that are at their click cap.
+            _items(
+                self.tables.core,
+                "dynamodb:GetItem",
+                "dynamodb:UpdateItem",
+                leading_keys=(f"{names.LINK_PREFIX}*",),
+            ),
+        ]
+
+    def _read_stream(
+        self, table: dynamodb.Table, dead_letters: str = "stream_dlq"
+    ) -> list[iam.PolicyStatement]:
+        """Lambda reads with the function's role, and leaves there what the function gave up."""
+        return [
+            _allow(
+                [stream_arn(table)],
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+            ),
+            # Lambda lists a table's streams before it reads one.
+            _allow([f"{table.table_arn}/stream/*"], "dynamodb:ListStreams"),
+            _allow([self.events.dead_letter_queues[dead_letters].queue_arn], "sqs:SendMessage"),
         ]
 
     def _append_to_books(self) -> list[iam.PolicyStatement]:

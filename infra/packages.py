@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.catalogue import FUNCTIONS, TRACK_CLICK
-from infra.closure import import_closure
+from infra.closure import Closure, import_closure
 from infra.dependencies import (
     DependencyCache,
     Interpreter,
@@ -25,13 +25,15 @@ from infra.dependencies import (
     compile_bytecode,
     distributions_for,
     find_interpreter,
+    replace_by_bytecode,
 )
 from infra.settings import STAGES, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 EXACT_CLOSURE: Final = frozenset({TRACK_CLICK.name})
-"""Functions whose zip holds nothing but what they import; others get all of ``shared``."""
+"""Functions whose zip holds nothing but what they import, and that without its sources where there
+is an interpreter; others get all of ``shared``."""
 
 _NO_BYTECODE: Final = """\
 **********************************************************************
@@ -75,7 +77,8 @@ class Packages:
         try:
             self._copy_sources(name, scratch / "new")
             if self.interpreter:
-                compile_bytecode(scratch / "new", self.interpreter)
+                compile_ = replace_by_bytecode if name in EXACT_CLOSURE else compile_bytecode
+                compile_(scratch / "new", self.interpreter)
             _link_tree(dependencies, scratch / "new")
             if final.exists():
                 final.rename(scratch / "old")
@@ -89,17 +92,17 @@ class Packages:
         return DependencyCache(root=self.root, settings=self.settings, interpreter=self.interpreter)
 
     def _distributions(self, name: str) -> tuple[str, ...]:
-        return distributions_for(self._closure(name)[1])
+        return distributions_for(self._closure(name).third_party)
 
-    def _closure(self, name: str) -> tuple[frozenset[Path], frozenset[str]]:
+    def _closure(self, name: str) -> Closure:
         try:
-            closure = import_closure(self.root, f"functions.{name}.handler")
+            return import_closure(self.root, f"functions.{name}.handler")
         except FileNotFoundError as error:
             raise PackageError(f"functions/{name}/handler.py is missing") from error
-        return closure.files, closure.third_party
 
     def _copy_sources(self, name: str, target: Path) -> None:
-        files = set(self._closure(name)[0])
+        closure = self._closure(name)
+        files = {*closure.files, *closure.data}
         if name not in EXACT_CLOSURE:
             for folder in (f"functions/{name}", "shared"):
                 files |= {

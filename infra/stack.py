@@ -8,8 +8,15 @@ from aws_cdk import CfnOutput, Stack
 
 from infra.alarms import Alarms
 from infra.api import Api
-from infra.catalogue import EVALUATE_REWARD, FUNCTIONS, MATURE_REWARDS, PUBLISH_EVENTS
-from infra.events import Events
+from infra.catalogue import (
+    EVALUATE_REWARD,
+    FUNCTIONS,
+    MATURE_REWARDS,
+    PUBLISH_EVENTS,
+    ROLL_UP_ACTIVITY,
+    WATCH_BOOKS,
+)
+from infra.events import CHANGED_ROWS, GATHERED, NEW_ROWS, OUTBOX_ROWS, Events
 from infra.functions import build_functions
 from infra.grants import Grants, stream_arn
 from infra.keys import Keys
@@ -56,7 +63,11 @@ class GoodwordStack(Stack):
         )
         self.api.serve(self.functions.values())
         self.events.feed_from_queue(self.functions[EVALUATE_REWARD.name])
-        self.events.feed_from_stream(self.publisher, stream_arn(self.tables.core))
+        self.events.feed_from_stream(self.publisher, stream_arn(self.tables.core), OUTBOX_ROWS)
+        self.events.feed_from_stream(self.watcher, stream_arn(self.tables.books), CHANGED_ROWS)
+        self.events.feed_from_stream(
+            self.counter, stream_arn(self.tables.clicks), NEW_ROWS, GATHERED
+        )
         self.events.feed_by_clock(self.functions[MATURE_REWARDS.name])
         if settings.alarms or settings.alarm_email:
             Alarms(self, settings=settings, dead_letter_queues=self.events.dead_letter_queues)
@@ -66,6 +77,16 @@ class GoodwordStack(Stack):
     def publisher(self) -> Function:
         """The function that reads the outbox from the core table's stream."""
         return self.functions[PUBLISH_EVENTS.name]
+
+    @property
+    def watcher(self) -> Function:
+        """The function that tells of changed rows from the books table's stream."""
+        return self.functions[WATCH_BOOKS.name]
+
+    @property
+    def counter(self) -> Function:
+        """The function that counts clicks from the clicks table's stream."""
+        return self.functions[ROLL_UP_ACTIVITY.name]
 
     @property
     def api_url(self) -> str:
@@ -84,6 +105,7 @@ class GoodwordStack(Stack):
             names.ENV_BOOKS_TABLE: self.tables.books.table_name,
             names.ENV_CLICKS_TABLE: self.tables.clicks.table_name,
             names.ENV_VAULT_TABLE: self.tables.vault.table_name,
+            names.ENV_PARKED_CLICKS: self.events.dead_letter_queues["clicks_dlq"].queue_url,
             names.ENV_BUS: self.events.bus.event_bus_name,
             names.ENV_API_URL: self.api_url,
             names.ENV_SHORT_URL: self.short_url,
@@ -108,6 +130,7 @@ class GoodwordStack(Stack):
             "EvaluateDlqUrl": self.events.dead_letter_queues["evaluate_dlq"].queue_url,
             "RuleDlqUrl": self.events.dead_letter_queues["rule_dlq"].queue_url,
             "StreamDlqUrl": self.events.dead_letter_queues["stream_dlq"].queue_url,
+            "ClicksDlqUrl": self.events.dead_letter_queues["clicks_dlq"].queue_url,
             "ScheduleDlqUrl": self.events.dead_letter_queues["schedule_dlq"].queue_url,
         }
         for name, value in outputs.items():

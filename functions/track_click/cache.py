@@ -55,3 +55,7 @@ class Cache(Generic[T]):
             del self._entries[next(iter(self._entries))]
         self._entries[key] = (now, value)
         return value
+
+    def recall(self, key: str) -> T | None:
+        """Return what was known at some time, however long ago; None if nothing was."""
+        return self._entries.get(key, (None, None))[1]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from functions.track_click import answers
 from functions.track_click.cache import Cache
 from shared import names
-from shared.adapters.dynamodb import keys, lean
+from shared.adapters.dynamodb import lean, lean_keys
 from shared.adapters.dynamodb.keyring_rows import keyring_from
 from shared.adapters.dynamodb.link_rows import click_row, link_from
 from shared.domain.click_tokens import Keyring
@@ -35,12 +35,12 @@ _client = lean.client_from_environment(os.environ)
 
 
 def _load_link(code: str) -> Link | None:
-    row = _client.get(_CORE, keys.link(code))
+    row = _client.get(_CORE, lean_keys.link(code))
     return None if row is None else link_from(row)
 
 
 def _load_keyring(_name: str) -> Keyring | None:
-    row = _client.get(_CORE, keys.click_keyring())
+    row = _client.get(_CORE, lean_keys.click_keyring())
     try:
         return None if row is None else keyring_from(row)
     except (KeyError, TypeError, ValueError) as error:
@@ -105,9 +105,11 @@ def handler(event: dict[str, Any], _context: object) -> answers.Answer:
         query=event.get("rawQueryString", ""),
         method=method,
         headers=event.get("headers") or {},
+        address=request["http"].get("sourceIp", ""),
     )
     store = ClickStore(
         find_link=lambda code: _LINKS.get(code, now),
+        recall_link=_LINKS.recall,
         find_keyring=lambda: _KEYRINGS.get(_THE_RING, now),
         save_click=_save_click,
     )

@@ -18,12 +18,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared.domain.errors import ConflictError
+
 MALFORMED: Final = "malformed"
 UNKNOWN_KEY: Final = "unknown_key"
 BAD_SIGNATURE: Final = "bad_signature"
 OTHER_PROGRAM: Final = "other_program"
 
 MAX_LENGTH: Final = 1_024
+
+KNOWN_AFTER: Final = timedelta(minutes=10)
+"""A new key signs only when all who remember the ring for five minutes have read it again."""
+MAX_KEYS: Final = 16
+"""So that the ring is read for half a unit."""
+RETIRED_FOR: Final = timedelta(days=90)
+"""How long a key verifies at least when it signs no more; as long as there is room otherwise."""
+
 _VERSION: Final = "v1"
 _PARTS: Final = 4
 _TAG_BYTES: Final = 16
@@ -51,7 +61,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """All keys that verify; the newest signs. Retired keys stay for the longest window."""
+    """All keys that verify. Retired ones stay for the longest window."""
 
     keys: tuple[SigningKey, ...]
 
@@ -65,8 +75,14 @@ class Keyring:
             raise ValueError("a keyring holds at least one key")
 
     def newest(self) -> SigningKey:
-        """Return the key that signs."""
-        return max(self.keys, key=lambda key: (key.created_at, key.key_id))
+        """Return the key that was made last."""
+        return max(self.keys, key=_age)
+
+    def signing(self, now: datetime) -> SigningKey:
+        """Return the key that signs at ``now``: the newest that everybody has read meanwhile."""
+        known = [key for key in self.keys if key.created_at + KNOWN_AFTER <= now]
+        # A first key signs at once: nobody can have read another one.
+        return max(known, key=_age) if known else min(self.keys, key=_age)
 
     def find(self, key_id: str) -> SigningKey | None:
         """Return the key with this id, or None."""
@@ -87,9 +103,28 @@ class ClickToken:
     clicked_at: datetime
 
 
+def _age(key: SigningKey) -> tuple[datetime, str]:
+    return key.created_at, key.key_id
+
+
+def rotated(keyring: Keyring, key: SigningKey) -> Keyring:
+    """Return the ring with one more key, and without the oldest when there are too many.
+
+    Raises:
+        ConflictError: ``keyring_full``: the oldest may have signed a click that still counts.
+    """
+    younger = sorted(keyring.keys, key=_age)[1:]
+    if len(keyring.keys) < MAX_KEYS:
+        return Keyring(keys=(*keyring.keys, key))
+    if younger[0].created_at + KNOWN_AFTER + RETIRED_FOR > key.created_at:
+        message = f"at most {MAX_KEYS} keys, and each stays for {RETIRED_FOR.days} days"
+        raise ConflictError("keyring_full", message)
+    return Keyring(keys=(*younger, key))
+
+
 def issue(token: ClickToken, keyring: Keyring) -> str:
-    """Return the token's text, signed with the newest key."""
-    key = keyring.newest()
+    """Return the token's text, signed with the key of its time."""
+    key = keyring.signing(token.clicked_at)
     statement = [
         token.click_id,
         token.code,

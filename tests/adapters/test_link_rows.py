@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,13 @@ import pytest
 from shared.adapters.dynamodb.codec import Item, from_wire, to_wire
 from shared.adapters.dynamodb.keyring_rows import keyring_from, keyring_row
 from shared.adapters.dynamodb.link_rows import click_row, link_from, link_row
-from shared.domain.click_tokens import Keyring, SigningKey
-from shared.domain.clicks import Click, Visit, kept_agent, kept_label, kept_utm
-from shared.domain.links import LINK_WINS, Link
+from shared.domain.click_tokens import MAX_KEYS, Keyring, SigningKey
+from shared.domain.clicks import AD_IDS, Click, Visit, kept_agent, kept_label, kept_utm, with_ad_ids
+from shared.domain.errors import InvalidFieldsError
+from shared.domain.link_rules import MAX_TEXTS, check_size
+from shared.domain.links import GPC_AND_DNT, LINK_WINS, Link
+from shared.names import LIST_PK, LIST_SK, PARTNER_PK, PARTNER_SK, PK, SK
+from tests.fakes.dynamodb_values import row_bytes
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
 
@@ -39,6 +44,8 @@ def stored(row: Item) -> Item:
             "cap_from": NOW,
             "cap_reached": True,
             "retired_at": NOW + timedelta(days=2),
+            "keeps_ad_ids": True,
+            "privacy_signals": GPC_AND_DNT,
             "version": 7,
         },
     ],
@@ -82,6 +89,7 @@ def test_a_click_is_keyed_by_its_own_id_and_forgotten_after_90_days() -> None:
         visitor="0123456789ab",
         utm={"utm_source": "news"},
         user_agent="Firefox",
+        ad_ids={"gclid": "g-1"},
     )
 
     assert {
@@ -95,39 +103,70 @@ def test_a_click_is_keyed_by_its_own_id_and_forgotten_after_90_days() -> None:
         "visitor": "0123456789ab",
         "utm": {"utm_source": "news"},
         "user_agent": "Firefox",
+        "ad_ids": {"gclid": "g-1"},
         "expires_at_epoch": int((NOW + timedelta(days=90)).timestamp()),
     } == click_row(click)
 
 
-def test_the_largest_click_stays_within_one_write_unit() -> None:
+@pytest.mark.parametrize("agent", ["é" * 900, "short", ""])
+def test_the_largest_click_stays_within_one_write_unit(agent: str) -> None:
     names = ("source", "medium", "campaign", "term", "content")
     address = "https://shop.example/?" + "&".join(f"utm_{name}=" + "%C3%A9" * 90 for name in names)
-    visit = Visit(code="spring", headers={"user-agent": "é" * 900})
     click = Click(
         click_id="clk_" + "0" * 26,
         code="c" * 40,
-        program_id="prg_" + "0" * 26,
+        program_id="p" * 64,
         partner_id="ptr_" + "0" * 26,
         clicked_at=NOW,
         campaign=kept_label("é" * 100),
         asset=kept_label("é" * 100),
         visitor="f" * 12,
         utm=kept_utm(address),
-        user_agent=kept_agent(visit),
+        user_agent=kept_agent(Visit(code="spring", headers={"user-agent": agent})),
+    )
+    assert 5 == len(click.utm)
+
+    # As long as they may be, or so short that all of them fit.
+    for length in range(1, 301):
+        query = "&".join(f"{name}={'x' * length}" for name in AD_IDS)
+        assert row_bytes(to_wire(click_row(with_ad_ids(click, query)))) <= 1_024
+
+
+def test_the_largest_link_is_read_for_half_a_unit() -> None:
+    utm = {"utm_" + "n" * 90: "é" * 100}
+    link = Link(
+        code="c" * 40,
+        program_id="p" * 64,
+        partner_id="ptr_" + "0" * 26,
+        destination="https://shop.example/",
+        utm=utm,
+        own_utm=utm,
+        campaign="é" * 100,
+        asset="é" * 100,
+        click_param="p" * 40,
+        expires_at=NOW,
+        cap_from=NOW,
+        click_cap=999_999_999,
+        created_at=NOW,
+        retired_at=NOW,
+    )
+    spent = 21 + 2 * (94 + 200) + 200 + 200 + 40
+    link = replace(link, fallback_url="x" * (MAX_TEXTS - spent))
+    check_size(link)
+    with pytest.raises(InvalidFieldsError):
+        check_size(replace(link, asset="é" * 101))
+
+    # Beside its own attributes a row has its key and its places in two lists.
+    lists = dict.fromkeys((PK, SK, LIST_PK, LIST_SK, PARTNER_PK, PARTNER_SK), "x" * 100)
+    assert row_bytes(to_wire(link_row(link) | lists)) <= 4_096
+
+
+def test_the_fullest_keyring_is_read_for_half_a_unit() -> None:
+    ring = Keyring(
+        keys=tuple(
+            SigningKey(key_id=f"k{number + 1_000}", secret=b"s" * 32, created_at=NOW)
+            for number in range(MAX_KEYS)
+        )
     )
 
-    assert 5 == len(click.utm)
-    assert item_bytes(click_row(click)) <= 1_024
-
-
-def item_bytes(value: object) -> int:
-    """Counts as the store's pricing does: names and values, 3 bytes and 1 per entry of a map."""
-    match value:
-        case str():
-            return len(value.encode())
-        case int():
-            return len(str(value)) // 2 + 2
-        case dict():
-            return 3 + sum(1 + item_bytes(name) + item_bytes(part) for name, part in value.items())
-        case _:
-            raise AssertionError
+    assert row_bytes(to_wire(keyring_row(ring) | {"renewed_by": "x" * 40})) <= 4_096

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from shared.domain import click_tokens
 from shared.domain.click_tokens import (
     BAD_SIGNATURE,
+    KNOWN_AFTER,
     MALFORMED,
+    MAX_KEYS,
     OTHER_PROGRAM,
+    RETIRED_FOR,
     UNKNOWN_KEY,
     BadTokenError,
     ClickToken,
@@ -19,11 +23,13 @@ from shared.domain.click_tokens import (
     SigningKey,
     issue,
     read,
+    rotated,
 )
+from shared.domain.errors import ConflictError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 OLD_KEY = SigningKey(key_id="k1", secret=b"o" * 32, created_at=NOW - timedelta(days=9))
-NEW_KEY = SigningKey(key_id="k2", secret=b"n" * 32, created_at=NOW)
+NEW_KEY = SigningKey(key_id="k2", secret=b"n" * 32, created_at=NOW - KNOWN_AFTER)
 RING = Keyring(keys=(OLD_KEY, NEW_KEY))
 TOKEN = ClickToken(
     click_id="clk_01",
@@ -72,6 +78,68 @@ def test_any_token_survives_the_journey_to_the_millisecond(
 
 def test_the_newest_key_signs_wherever_it_stands() -> None:
     assert issue(TOKEN, Keyring(keys=(NEW_KEY, OLD_KEY))).startswith("v1.k2.")
+
+
+def test_a_new_key_signs_only_once_everybody_has_read_it() -> None:
+    born = NEW_KEY.created_at
+
+    assert OLD_KEY == RING.signing(born + KNOWN_AFTER - timedelta(microseconds=1))
+    assert NEW_KEY == RING.signing(born + KNOWN_AFTER)
+    # But it verifies from the start: clocks differ.
+    assert TOKEN == read(issue(TOKEN, Keyring(keys=(NEW_KEY,))), RING, program_id="prg_01")
+
+
+def test_the_first_key_signs_at_once() -> None:
+    first = SigningKey(key_id="k1", secret=b"f" * 32, created_at=NOW)
+    second = SigningKey(key_id="k2", secret=b"s" * 32, created_at=NOW + timedelta(seconds=1))
+
+    assert first == Keyring(keys=(second, first)).signing(NOW)
+
+
+def a_ring(*ages: timedelta) -> Keyring:
+    return Keyring(
+        keys=tuple(
+            SigningKey(key_id=f"k{place}", secret=b"s" * 32, created_at=NOW - age)
+            for place, age in enumerate(ages)
+        )
+    )
+
+
+def test_renewing_keeps_every_key_while_there_is_room() -> None:
+    ring = a_ring(*[timedelta(days=4_000)] * (MAX_KEYS - 1))
+    key = SigningKey(key_id="new", secret=b"n" * 32, created_at=NOW)
+
+    assert (*ring.keys, key) == rotated(ring, key).keys
+
+
+def test_a_full_ring_forgets_the_oldest_once_nothing_of_it_counts() -> None:
+    key = SigningKey(key_id="new", secret=b"n" * 32, created_at=NOW)
+    retired = RETIRED_FOR + KNOWN_AFTER
+    ages = [timedelta(days=300), *[retired] * (MAX_KEYS - 1)]
+
+    kept = rotated(a_ring(*ages), key).keys
+    assert MAX_KEYS == len(kept)
+    assert "k0" not in {one.key_id for one in kept}
+    ages[1:] = [retired - timedelta(microseconds=1)] * (MAX_KEYS - 1)
+    with pytest.raises(ConflictError) as refused:
+        rotated(a_ring(*ages), key)
+    assert "keyring_full" == refused.value.code
+
+
+def test_every_token_that_is_cut_short_is_refused() -> None:
+    text = issue(TOKEN, RING)
+
+    for length in range(len(text)):
+        assert reason_of(text[:length]) in {MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE}
+        assert reason_of(text[len(text) - length :]) in {MALFORMED, UNKNOWN_KEY, BAD_SIGNATURE}
+
+
+def test_parts_of_two_tokens_make_none() -> None:
+    other = issue(replace(TOKEN, click_id="clk_02", program_id="prg_02"), RING).split(".")
+    text = issue(TOKEN, RING).split(".")
+
+    assert BAD_SIGNATURE == reason_of(".".join([*text[:2], other[2], text[3]]))
+    assert BAD_SIGNATURE == reason_of(".".join([text[0], "k1", *text[2:]]))
 
 
 def test_a_retired_key_still_verifies() -> None:

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from infra.closure import Closure, import_closure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -108,3 +105,22 @@ def test_circles_end(tmp_path: Path) -> None:
 def test_a_missing_entry_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"functions\.f\.handler"):
         import_closure(tmp_path, "functions.f.handler")
+
+
+def test_a_module_brings_what_it_reads_from_beside_it(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "functions/__init__.py": "",
+            "functions/f/__init__.py": "",
+            "functions/f/handler.py": "from shared.adapters.dynamodb import lean",
+            "shared/__init__.py": "",
+            "shared/adapters/__init__.py": "",
+            "shared/adapters/dynamodb/__init__.py": "",
+            "shared/adapters/dynamodb/lean.py": "",
+        },
+    )
+
+    assert {Path("shared/adapters/dynamodb/amazon_roots.pem")} == import_closure(
+        tmp_path, "functions.f.handler"
+    ).data

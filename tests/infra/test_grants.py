@@ -22,6 +22,12 @@ READ_WRITE = {
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 }
+READ_STREAM = {
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+}
 NEVER = {
     "dynamodb:Scan",
     "dynamodb:BatchWriteItem",
@@ -52,7 +58,30 @@ def test_each_action_is_named_in_full(template: Template, function: str) -> None
 
     assert actions
     assert set() == {action for action in actions if "*" in action}
-    assert set() == actions & NEVER
+    # One walks through all clicks, when somebody tells it to: to recount a day.
+    assert ({"dynamodb:Scan"} if function == "roll_up_activity" else set()) == actions & NEVER
+
+
+def test_the_roll_up_walks_through_clicks_and_writes_counters_and_caps_only(
+    template: Template,
+) -> None:
+    counters, links = template.statements_on("roll_up_activity", "tablescore")
+
+    assert ["dynamodb:GetItem", "dynamodb:PutItem"] == counters["Action"]
+    assert ["ACT#*"] == leading_keys(counters)
+    assert ["dynamodb:GetItem", "dynamodb:UpdateItem"] == links["Action"]
+    assert ["LINK#*"] == leading_keys(links)
+    assert {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "dynamodb:Scan",
+    } == template.actions_on("roll_up_activity", "tablesclicks")
+    assert set() == template.actions_on("roll_up_activity", "tablesbooks")
+    assert set() == template.actions_on("roll_up_activity", "tablesvault")
+    assert {"sqs:SendMessage"} == template.actions_on("roll_up_activity", "eventsclicksdlq")
+    assert set() == template.actions_on("roll_up_activity", "eventsstreamdlq")
 
 
 @pytest.mark.parametrize("function", NAMES)
@@ -64,7 +93,8 @@ def test_each_resource_is_named_in_full(template: Template, function: str) -> No
     }
 
     # A log group's own ARN ends in its streams, without a star in the template.
-    expected = {("dynamodb:ListStreams",)} if function == "publish_events" else set()
+    readers = {"publish_events", "roll_up_activity", "watch_books"}
+    expected = {("dynamodb:ListStreams",)} if function in readers else set()
     assert expected == wildcards
 
 
@@ -89,7 +119,7 @@ def test_each_writes_its_own_log_only(template: Template, function: str) -> None
 def test_nobody_changes_or_removes_a_row_of_the_books(template: Template, function: str) -> None:
     allowed = template.actions_on(function, "tablesbooks")
 
-    assert allowed <= {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
+    assert allowed <= {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", *READ_STREAM}
 
 
 @pytest.mark.parametrize("function", NAMES)
@@ -162,15 +192,18 @@ def test_the_publisher_touches_outbox_rows_only(template: Template) -> None:
 
     assert ["dynamodb:UpdateItem"] == items["Action"]
     assert ["OUT#*"] == leading_keys(items)
-    assert {
-        "dynamodb:DescribeStream",
-        "dynamodb:GetRecords",
-        "dynamodb:GetShardIterator",
-        "dynamodb:ListStreams",
-        "dynamodb:UpdateItem",
-    } == template.actions_on("publish_events", "tablescore")
+    assert {*READ_STREAM, "dynamodb:UpdateItem"} == template.actions_on(
+        "publish_events", "tablescore"
+    )
     assert {"events:PutEvents"} == template.actions_on("publish_events", "eventsbus")
     assert {"sqs:SendMessage"} == template.actions_on("publish_events", "eventsstreamdlq")
+
+
+def test_the_watcher_of_the_books_reads_their_stream_and_no_table(template: Template) -> None:
+    assert READ_STREAM == template.actions_on("watch_books", "tablesbooks")
+    assert set() == template.actions_on("watch_books", "tablescore")
+    assert set() == template.actions_on("watch_books", "tablesvault")
+    assert {"sqs:SendMessage"} == template.actions_on("watch_books", "eventsstreamdlq")
 
 
 def test_maturity_works_on_core_and_books_and_sweeps_the_outbox(template: Template) -> None:

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.click_tokens import ClickToken, Keyring, SigningKey, issue
 from shared.domain.clicks import Click, Visit
 from shared.domain.errors import NotFoundError, UnavailableError
-from shared.domain.links import Link
+from shared.domain.links import GPC, GPC_AND_DNT, NO_SIGNALS, Link
 from shared.usecases.record_click import ClickStore, record_click
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -51,6 +51,11 @@ class FakeStore:
     down: tuple[str, ...] = ()
     clicks: list[Click] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    remembered: Link | None = None
+
+    def recall_link(self, code: str) -> Link | None:
+        known = self.remembered
+        return known if known and known.code == code else None
 
     def find_link(self, code: str) -> Link | None:
         self.asked.append(code)
@@ -75,6 +80,7 @@ def run(store: FakeStore, visit: Visit | None = None) -> tuple[str, tuple[str, .
         visit or a_visit(),
         ClickStore(
             find_link=store.find_link,
+            recall_link=store.recall_link,
             find_keyring=store.find_keyring,
             save_click=store.save_click,
         ),
@@ -104,6 +110,24 @@ def test_a_visit_is_sent_on_with_a_token_and_leaves_a_click() -> None:
             user_agent="Firefox",
         )
     ] == store.clicks
+
+
+def test_a_click_remembers_the_links_labels_and_a_mark_instead_of_the_address() -> None:
+    store = FakeStore(link=a_link(campaign="x" * 100, asset="banner"))
+
+    run(store, a_visit(query="utm_campaign=made-up", address="198.51.100.7"))
+
+    (click,) = store.clicks
+    assert ("x" * 48, "banner") == (click.campaign, click.asset)
+    assert 12 == len(click.visitor)
+    assert "198.51" not in repr(click)
+
+
+def test_without_keys_a_click_is_stored_without_a_mark() -> None:
+    for store in (FakeStore(keyring=None), FakeStore(down=("keyring",))):
+        run(store, a_visit(address="198.51.100.7"))
+
+        assert [""] == [click.visitor for click in store.clicks]
 
 
 @pytest.mark.parametrize(
@@ -176,3 +200,78 @@ def test_with_everything_down_but_the_link_the_visitor_goes_on() -> None:
 def test_when_nobody_knows_the_link_the_outage_is_reported() -> None:
     with pytest.raises(UnavailableError, match="link"):
         run(FakeStore(down=("link",)))
+
+
+FALLBACK = "https://shop.example/later"
+
+
+def test_in_an_outage_a_link_that_was_known_leads_to_its_programmes_fallback() -> None:
+    store = FakeStore(down=("link",), remembered=a_link(fallback_url=FALLBACK))
+
+    assert (FALLBACK, ("link",)) == run(store, a_visit(code="SPRING", query="a=1"))
+    assert [] == store.clicks
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        a_link(),
+        a_link(code="other", fallback_url=FALLBACK),
+        a_link(fallback_url=FALLBACK, disabled=True),
+        a_link(fallback_url=FALLBACK, cap_reached=True),
+        a_link(fallback_url=FALLBACK, expires_at=NOW),
+    ],
+    ids=["no fallback", "another link", "disabled", "cap reached", "expired"],
+)
+def test_without_a_fallback_the_outage_is_reported(remembered: Link) -> None:
+    with pytest.raises(UnavailableError, match="link"):
+        run(FakeStore(down=("link",), remembered=remembered))
+
+
+def private_parts(store: FakeStore) -> tuple[str, str, dict[str, str]]:
+    (click,) = store.clicks
+    return click.visitor, click.user_agent, dict(click.ad_ids)
+
+
+@pytest.mark.parametrize(
+    ("honoured", "sent", "is_private"),
+    [
+        (GPC, {"sec-gpc": "1"}, True),
+        (GPC, {"dnt": "1"}, False),
+        (GPC, {"sec-gpc": "0"}, False),
+        (GPC, {}, False),
+        (GPC_AND_DNT, {"sec-gpc": "1"}, True),
+        (GPC_AND_DNT, {"dnt": "1"}, True),
+        (GPC_AND_DNT, {"dnt": "0"}, False),
+        (NO_SIGNALS, {"sec-gpc": "1", "dnt": "1"}, False),
+    ],
+)
+def test_who_asks_for_privacy_leaves_a_click_that_tells_nothing_of_them(
+    honoured: str,
+    sent: dict[str, str],
+    is_private: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    store = FakeStore(link=a_link(privacy_signals=honoured, keeps_ad_ids=True))
+    headers = {"user-agent": "Firefox", **sent}
+
+    location, _ = run(
+        store, a_visit(headers=headers, address="198.51.100.7", query="gclid=g1&utm_source=x")
+    )
+
+    found = private_parts(store)
+    assert (("", "", {}) == found) == is_private
+    assert is_private or {"gclid": "g1"} == found[2]
+    # The partner is credited all the same, and the advertiser's own page gets what was sent.
+    assert f"click_id={TOKEN}" in location
+    assert "gclid=g1" in location
+    assert {"utm_source": "x"} == store.clicks[0].utm
+
+
+def test_ad_ids_are_only_kept_if_the_programme_wants_them() -> None:
+    for keeps, expected in ((False, {}), (True, {"gclid": "g1"})):
+        store = FakeStore(link=a_link(keeps_ad_ids=keeps))
+
+        location, _ = run(store, a_visit(query="gclid=g1"))
+
+        assert expected == store.clicks[0].ad_ids
+        assert "gclid=g1" in location

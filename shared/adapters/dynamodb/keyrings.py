@@ -1,6 +1,7 @@
 """Keyrings: the keys that sign click tokens, and the server's secret. Made once, on first use."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -8,7 +9,12 @@ from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.client import get
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.keyring_rows import keyring_from, keyring_row
-from shared.adapters.dynamodb.transactions import ConditionFailedError, put_new, transact
+from shared.adapters.dynamodb.transactions import (
+    ConditionFailedError,
+    put_new,
+    transact,
+    update,
+)
 from shared.domain.click_tokens import Keyring, SigningKey
 from shared.domain.errors import UnavailableError
 
@@ -42,6 +48,31 @@ def server_secret(client: "DynamoDBClient", table: str) -> bytes:
         raise UnavailableError("no server keyring")
     newest: bytes = max(row["keys"], key=lambda key: str(key["created_at"]))["secret"]
     return newest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickKeyrings:
+    """The click keyring as those who renew it need it."""
+
+    client: "DynamoDBClient"
+    core: str
+
+    def click_keyring(self) -> tuple[Keyring, str]:
+        """Return the ring and the mark of the request that renewed it last."""
+        row = get(self.client, self.core, keys.click_keyring())
+        if row is None:
+            raise UnavailableError("no click keyring")
+        return keyring_from(row), row.get("renewed_by", "")
+
+    def save_click_keyring(self, keyring: Keyring, *, before: Keyring, mark: str) -> None:
+        """Replace the ring if it is still the one ``before``."""
+        operation = update(
+            self.core,
+            keys.click_keyring(),
+            assign={"keys": keyring_row(keyring)["keys"], "renewed_by": mark},
+            expect={"keys": keyring_row(before)["keys"]},
+        )
+        transact(self.client, [operation])
 
 
 def ensure_keyrings(client: "DynamoDBClient", table: str, *, now: datetime) -> None:

@@ -43,8 +43,12 @@ def test_a_person_is_sent_on_and_leaves_one_click(redirect: Redirect) -> None:
         "program_id": "prg_1",
         "partner_id": "ptr_1",
         "clicked_at": NOW.isoformat(),
+        "campaign": "",
+        "asset": "",
+        "visitor": "3d0ce4c05e79",
         "utm": {"utm_source": "partner", "utm_medium": "mail"},
         "user_agent": FIREFOX,
+        "ad_ids": None,
         "expires_at_epoch": int((NOW + timedelta(days=90)).timestamp()),
     } == click
     assert token.click_id.startswith("clk_")

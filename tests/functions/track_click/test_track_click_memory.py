@@ -152,12 +152,59 @@ def test_keys_that_are_made_after_the_start_are_used_at_once(
     assert token_of(redirect())
 
 
-def test_new_keys_are_used_after_five_minutes(redirect: Redirect) -> None:
+def test_a_new_key_signs_once_everybody_has_read_it(redirect: Redirect) -> None:
     newer = SigningKey(key_id="k2", secret=b"t" * 32, created_at=NOW + timedelta(seconds=1))
     ring = Keyring(keys=(*RING.keys, newer))
     redirect.client.rows["core", keys.click_keyring()] = keyring_row(ring)
 
+    redirect.now = NOW + timedelta(minutes=10)
+    assert token_of(redirect()).startswith("v1.k1.")
+    redirect.now = NOW + timedelta(minutes=10, seconds=1)
+    assert token_of(redirect()).startswith("v1.k2.")
+
+
+def test_the_keys_are_read_again_after_five_minutes(redirect: Redirect) -> None:
+    other = SigningKey(key_id="k9", secret=b"t" * 32, created_at=NOW)
+    redirect.client.rows["core", keys.click_keyring()] = keyring_row(Keyring(keys=(other,)))
+
     redirect.now = NOW + timedelta(seconds=299)
     assert token_of(redirect()).startswith("v1.k1.")
     redirect.now = NOW + timedelta(seconds=300)
-    assert token_of(redirect()).startswith("v1.k2.")
+    assert token_of(redirect()).startswith("v1.k9.")
+
+
+def test_what_is_known_too_long_gives_way_to_the_programmes_fallback(
+    redirect: Redirect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fallback = "https://shop.example/later"
+    redirect.client.rows["core", keys.link("spring")] = link_row(a_link(fallback_url=fallback))
+    redirect()
+    redirect.client.clicks.clear()
+    redirect.client.broken = {"get"}
+    redirect.now = NOW + timedelta(hours=1)
+
+    assert fallback == location_of(redirect(query="a=1"))
+    assert [] == redirect.client.clicks
+    assert "click_incomplete" == json.loads(capsys.readouterr().out)["event"]
+    # Nobody knows whose link another code is.
+    assert 503 == redirect("/other")["statusCode"]
+
+
+def test_a_link_that_was_closed_has_no_fallback_in_an_outage(redirect: Redirect) -> None:
+    closed = a_link(fallback_url="https://shop.example/later", disabled=True)
+    redirect.client.rows["core", keys.link("spring")] = link_row(closed)
+    redirect()
+    redirect.client.broken = {"get"}
+    redirect.now = NOW + timedelta(hours=1)
+
+    assert 503 == redirect()["statusCode"]
+
+
+def test_a_click_that_is_stored_late_is_better_than_none(redirect: Redirect) -> None:
+    redirect()
+    redirect.client.broken = {"get"}
+    redirect.now = NOW + timedelta(minutes=30)
+
+    redirect()
+
+    assert 2 == len(redirect.client.clicks)
