@@ -28,7 +28,7 @@ SOURCES := $(wildcard bench cli functions infra local programs shared tests)
 STAGE ?= dev
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-local packages test lint format types run demo synth docs bench load lock clean
+.PHONY: help setup setup-local packages test faults lint format types run demo synth docs bench load lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -65,6 +65,10 @@ packages: setup ## fetch the functions' dependencies, so that synth needs no net
 test: setup setup-local packages ## the gate: lint, types, import rules, all tests
 	@$(MAKE) --no-print-directory lint
 	.venv/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+SECONDS ?= 60
+faults: setup ## strike at drawn pairs of faults for SECONDS=60, beyond what the gate does
+	@.venv/bin/python -m tests.harness --seconds $(SECONDS)
 
 lint: setup ## ruff, mypy, import rules
 	.venv/bin/ruff check $(SOURCES)

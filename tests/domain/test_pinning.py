@@ -36,7 +36,7 @@ OVERRIDES = [
 ]
 
 
-def enrolment(**fields: str) -> Enrolment:
+def enrolment(**fields: Any) -> Enrolment:  # noqa: ANN401 - any field
     return Enrolment(
         partner_id="ptr_1", program_id="prg_1", terms_version=1, accepted_at=START, **fields
     )

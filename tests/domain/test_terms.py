@@ -211,4 +211,6 @@ def test_a_marginal_tier_by_revenue_is_refused() -> None:
     steps = [{"from": "5000.00", "percent": "12"}]
     tier = {"by": "revenue", "milestone": "won", "steps": steps, "mode": "marginal"}
     assert {"rules[2].tiers.mode": "not_allowed"} == refused(changed("rules.2.tiers", tier))
-    assert parse_terms(changed("rules.2.tiers", {**tier, "mode": "cliff"}), currency="USD")
+    cliff = parse_terms(changed("rules.2.tiers", {**tier, "mode": "cliff"}), currency="USD")
+    assert cliff.rules[2].tier
+    assert "retroactive" == cliff.rules[2].tier.mode

@@ -86,9 +86,7 @@ def come_to_rest(cloud: Cloud) -> None:
     cloud.drain()
 
 
-def strike(
-    cloud: Cloud, staged: Staged, faults: Sequence[tuple[int, Kind] | None]
-) -> list[str]:
+def strike(cloud: Cloud, staged: Staged, faults: Sequence[tuple[int, Kind] | None]) -> list[str]:
     """Play a scene with one fault for each of the first acts; return what is wrong in the end.
 
     None stands for no fault.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,8 @@ from tests.harness.sites import Site, sites_of, without
 from tests.harness.turns import play
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tests.harness.cloud import Cloud
     from tests.harness.explore import Staged
     from tests.harness.meetings import Meeting
@@ -184,7 +185,8 @@ def _hunt_scene(cloud: Cloud, staged: Staged, site: Site, effort: Effort, seed: 
     chance = random.Random(f"{seed} {site}")  # noqa: S311 - reproducible on purpose
     every = list(points(staged))
     singles = chance.sample(every, min(effort.singles, len(every)))
-    plans: list[Plan] = [[None], *([one] for one in singles)]
+    plans: list[Plan] = [[None]]
+    plans += [[one] for one in singles]
     plans += [[chance.choice(every), chance.choice(every)] for _ in range(effort.pairs)]
     with _lacking(cloud, site):
         wrong = (plan for plan in plans if _goes_wrong(cloud, staged, plan))

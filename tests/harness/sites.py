@@ -24,20 +24,20 @@ _PLACEHOLDER = re.compile(r"[#:]\w+")
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Site:
-    """Something that can be taken away from every request of one shape.
+    """Something that can be taken away wherever it is sent.
 
-    ``shape`` are the members of the request, each with its table, the kind of its row and its
-    condition; ``member`` is the one in question, ``part`` the conjunct of its condition.
+    ``member`` is an action on a kind of row under its condition, ``part`` a conjunct of this.
+    ``shape`` are all members of the transaction; a condition goes from every transaction.
     """
 
     kind: Literal["condition", "member", "token"]
-    shape: str
+    shape: str = ""
     member: str = ""
     part: str = ""
 
     def __str__(self) -> str:
         beside = [one for one in self.shape.split("; ") if one != self.member]
-        among = f" beside {'; '.join(beside)}" if self.member and beside else ""
+        among = f" beside {'; '.join(beside)}" if self.kind == "member" else ""
         what = f"'{self.part}' of " if self.part else ""
         return f"{self.kind}: {what}{self.member or self.shape}{among}"
 
@@ -50,7 +50,7 @@ def sites_of(operation: str, request: Request) -> Iterator[Site]:
         member = _described(action, body)
         parts = _parts(body)
         for part in parts:
-            yield Site(kind="condition", shape=shape, member=member, part=_named(part, body))
+            yield Site(kind="condition", member=member, part=_named(part, body))
         # A check without its condition is no member any more.
         if len(members) > 1 and (action, len(parts)) != ("ConditionCheck", 1):
             yield Site(kind="member", shape=shape, member=member)
@@ -63,7 +63,8 @@ def without(site: Site) -> Callable[[str, Request], Request | None]:
 
     def mutate(operation: str, request: Request) -> Request | None:
         members = _members(operation, request)
-        if not members or _shape(members) != site.shape:
+        here = {_described(action, body) for action, body in members}
+        if site.shape not in ("", _shape(members)) or (site.member and site.member not in here):
             return request
         request = deepcopy(request)
         if site.kind == "token":

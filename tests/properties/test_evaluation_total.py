@@ -203,6 +203,7 @@ def test_going_from_sums_to_sums_ends_where_beginning_with_them_does(
 ) -> None:
     seen: dict[str, tuple[int, ...]] = {}
     held: dict[tuple[str, str], int] = {}
+    moved = []
     for sums in (before, after, after):
         moved = list(occasions(terms, sums, seen))
         for each in moved:
