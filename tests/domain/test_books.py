@@ -160,3 +160,14 @@ def test_rewritten_row_with_a_fresh_hash_breaks_the_next_link() -> None:
     forged = replace(ROWS[3], amount_minor=1, hash="")
     rows = [*ROWS[:3], replace(forged, hash=chain_hash(forged)), *ROWS[4:]]
     assert 4 == broken_at(rows)
+
+
+def test_a_chain_begins_where_every_stored_chain_began() -> None:
+    _, (first,) = written((EARN, 1, 500))
+    assert ("0" * 64, 1) == (first.prev_hash, first.seq)
+
+
+def test_a_movement_names_its_referral_unless_it_is_of_a_partners_file() -> None:
+    _, (row,) = written((EARN, 1, 500))
+    assert "ref_1" == row.referral_id
+    assert not replace(row, scope="partner", subject_id="ptr_1").referral_id

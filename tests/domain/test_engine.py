@@ -102,6 +102,31 @@ def test_fixed_rewards_follow_their_refund_policy(
     assert expected == amounts(judged(refund(won(), 1, "5000.00"), rule))
 
 
+@pytest.mark.parametrize(
+    ("refunded", "kept_part"),
+    [("", None), ("0.01", "1.0000"), ("5000.00", "0.6667"), ("15000.00", "0.0000")],
+)
+def test_a_fixed_reward_tells_which_part_was_kept(refunded: str, kept_part: str | None) -> None:
+    story = refund(won(), 1, refunded) if refunded else won()
+    rule = {"value": {"fixed": "200.00"}, "refund": "pro_rata", "refund_threshold": "0"}
+    (line,) = judged(story, rule).trace
+    assert kept_part == line.figures.get("kept_part")
+
+
+@pytest.mark.parametrize(("refunded", "code"), [("0.01", "refunded"), ("", "granted")])
+def test_a_benefit_ends_with_the_first_refund_that_counts(refunded: str, code: str) -> None:
+    story = refund(won(), 1, refunded) if refunded else won()
+    perk = {"kind": "discount", "value": {"percent": "20"}, "refund": "void"}
+    assert {"once": code} == codes(judged(story, {**perk, "refund_threshold": "0"}))
+
+
+def test_an_invoice_tells_what_was_refunded_of_it() -> None:
+    rule = {"value": {"percent": "10", "of": "invoice_net"}, "occurrence": "every_invoice"}
+    whole = judged(invoice(won(), 1, "80.00"), rule).trace
+    part = judged(refund(invoice(won(), 1, "80.00"), 1, "30.00", "invoice:I-1"), rule).trace
+    assert [None, "30.00"] == [lines[-1].figures.get("refunded") for lines in (whole, part)]
+
+
 def test_conditions_see_the_gross_amount_never_net_of_refunds() -> None:
     group = {"all": [{"field": "deal_amount", "op": "gte", "value": "15000.00"}]}
     story = refund(won(), 1, "14000.00")
@@ -415,6 +440,13 @@ def test_allowance_is_given_back_when_nothing_counts() -> None:
     story = allowance(won(), 40_000).stage("negotiation")
     (need,) = judged(story, {}, caps=[CAP]).allowances
     assert (0, 0) == (need.wanted_minor, need.allowed(40_000))
+    assert (2, story.facts[-2].fact_id) == (need.number, need.replaces)
+
+
+def test_one_minor_unit_is_capped_like_any_amount() -> None:
+    cent = {"value": {"fixed": "0.01"}}
+    (need,) = judged(won(), cent, caps=[CAP]).allowances
+    assert 1 == need.wanted_minor
 
 
 # -- money ----------------------------------------------------------------------------------------

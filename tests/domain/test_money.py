@@ -90,7 +90,7 @@ def test_amounts_are_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("minor", "currency", "text"),
-    [(175_000, "USD", "1750.00"), (-5, "USD", "-0.05"), (7, "JPY", "7"), (7, "KWD", "0.007")],
+    [(175_000, "USD", "1750.00"), (-1, "USD", "-0.01"), (7, "JPY", "7"), (7, "KWD", "0.007")],
 )
 def test_amounts_are_written_with_all_digits(minor: int, currency: str, text: str) -> None:
     assert text == money.format_amount(minor, currency)

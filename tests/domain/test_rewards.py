@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 
 from shared.domain.books import Book, fold, post
 from shared.domain.entitlements import Entitlement
-from shared.domain.rewards import Lot, Reward, Subject, difference, mature
+from shared.domain.errors import ConflictError
+from shared.domain.rewards import (
+    FULFILLED,
+    REDEEMED,
+    REVERSE,
+    Lot,
+    Reward,
+    Subject,
+    difference,
+    fulfil,
+    mature,
+    reward_id,
+)
 from tests.builders.money import DAY, START
 
 
@@ -194,3 +206,78 @@ def test_any_history_conserves_money(history: list[int | str]) -> None:
     earned = sum(row.amount_minor for row in rows if row.step == "earn")
     taken = sum(row.amount_minor for row in rows if row.step in {"reverse", "claw_back"})
     assert taken <= earned
+
+
+def test_an_effect_bears_its_rule_and_its_occurrence() -> None:
+    first, second = effects([entitled(5, occurrence="count:2"), entitled(5, rule_id="z")], [])
+    assert [("rule", "count:2"), ("z", "once")] == [
+        (effect.rule_id, effect.occurrence) for effect in (first, second)
+    ]
+
+
+def test_the_smallest_amount_is_given_and_taken() -> None:
+    given_one = only([entitled(1)], [])
+    (effect,) = effects([], [given_one])
+    (change,) = effect.changes
+    assert [(REVERSE, 1)] == [(step.step, step.amount_minor) for step in change.steps]
+    assert 0 == change.reward.net_minor
+
+
+@pytest.mark.parametrize(
+    ("keeps_dates", "day"), [(False, START + DAY), (True, START)], ids=["other", "same"]
+)
+def test_a_benefit_follows_the_date_of_its_milestone(day: datetime, *, keeps_dates: bool) -> None:
+    discount = entitled(0, kind="discount", benefit={"percent": "20"})
+    issued = only([discount], [])
+    later = replace(
+        discount, effective_at=START + DAY, benefit={"percent": "30"}, keeps_dates=keeps_dates
+    )
+    assert day == only([later], [issued]).effective_at
+
+
+def test_money_is_never_fulfilled() -> None:
+    with pytest.raises(ConflictError) as refused:
+        fulfil(only([entitled(500)], []), FULFILLED)
+    assert "illegal_fulfilment" == refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "is_legal"),
+    [
+        ("issued", FULFILLED, True),
+        ("issued", REDEEMED, True),
+        ("fulfilled", REDEEMED, True),
+        ("fulfilled", FULFILLED, False),
+        ("redeemed", FULFILLED, False),
+        ("voided", REDEEMED, False),
+    ],
+)
+def test_a_benefit_is_fulfilled_from_some_states(
+    state: str, outcome: str, *, is_legal: bool
+) -> None:
+    benefit = replace(only([entitled(0, kind="discount")], []), benefit_state=state)
+    if not is_legal:
+        with pytest.raises(ConflictError):
+            fulfil(benefit, outcome)
+        return
+    after = fulfil(benefit, outcome)
+    assert (outcome, benefit.sequence + 1) == (after.benefit_state, after.sequence)
+
+
+@pytest.mark.parametrize("part", ["scope", "subject_id", "program_id"])
+def test_a_reward_of_another_subject_has_another_id(part: str) -> None:
+    subject = Subject(scope="referral", subject_id="ref_1", program_id="prg_1", terms_version=1)
+    changed: dict[str, Any] = {part: "other"}
+    other = replace(subject, **changed)
+    assert reward_id(subject, ("rule", "once", "ptr_1")) != reward_id(
+        other, ("rule", "once", "ptr_1")
+    )
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_another_rule_occurrence_or_holder_has_another_id(place: int) -> None:
+    subject = Subject(scope="referral", subject_id="ref_1", program_id="prg_1", terms_version=1)
+    identity = ["rule", "once", "ptr_1"]
+    first = reward_id(subject, ("rule", "once", "ptr_1"))
+    identity[place] = "other"
+    assert first != reward_id(subject, (identity[0], identity[1], identity[2]))

@@ -124,7 +124,7 @@ def test_a_log_line_tells_counts_and_no_content(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = io.StringIO()
-    monkeypatch.setattr(module, "_logger", Logger(service="test", stream=out))
+    monkeypatch.setattr(module, "_logger", Logger(service="counted", stream=out))
     store_event(world.dynamo, an_event(1, data={"secret": "do not log"}))
     store_event(world.dynamo, an_event(2, hops=99))
 

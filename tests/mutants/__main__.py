@@ -64,6 +64,8 @@ TESTS = (
     "domain/test_evaluation_order.py",
     "domain/test_terms.py",
     "domain/test_simulation.py",
+    "functions/manage_program/test_manage_fulfilment.py",
+    "functions/manage_program/test_manage_proposals.py",
     "programs/test_programs.py",
     "properties/test_refunds.py",
     "properties/test_net_amounts.py",
