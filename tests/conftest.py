@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 LOOPBACK_MARKERS = ("e2e", "loopback")
-ONE_AT_A_TIME = frozenset({"infra", "local", "canaries", "conformance", "e2e"})
+ONE_AT_A_TIME = frozenset({"infra", "local", "canaries", "conformance", "e2e", "budgets"})
 
 # The gate must give the same answer twice; `HYPOTHESIS_PROFILE=explore` looks further.
 settings.register_profile("gate", deadline=None, derandomize=True)
