@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 LOOPBACK_MARKERS = ("e2e", "loopback")
-ONE_AT_A_TIME = frozenset({"infra", "local", "canaries", "conformance", "e2e", "budgets"})
+ONE_AT_A_TIME = frozenset(
+    {"infra", "local", "canaries", "conformance", "e2e", "budgets", "track_click"}
+)
 
 # The gate must give the same answer twice; `HYPOTHESIS_PROFILE=explore` looks further.
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -84,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in ONE_AT_A_TIME:
+        if ONE_AT_A_TIME.intersection(item.path.relative_to(TESTS).parts):
             item.add_marker(pytest.mark.xdist_group("clouds"))
 
 
