@@ -64,7 +64,7 @@ packages: setup ## fetch the functions' dependencies, so that synth needs no net
 
 test: setup setup-local packages ## the gate: lint, types, import rules, all tests
 	@$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
 SECONDS ?= 60
 faults: setup ## strike at drawn pairs of faults for SECONDS=60, beyond what the gate does

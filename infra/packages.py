@@ -12,7 +12,6 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,7 +80,7 @@ class Packages:
                 compile_ = replace_by_bytecode if name in EXACT_CLOSURE else compile_bytecode
                 compile_(scratch / "new", self.interpreter)
             _link_tree(dependencies, scratch / "new")
-            with suppress(FileNotFoundError):  # Or somebody else is swapping it right now.
+            if final.exists():
                 final.rename(scratch / "old")
             (scratch / "new").rename(final)
         finally:

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-TESTS = Path(__file__).parent
+    from xdist.remote import Producer
+
 LOOPBACK_MARKERS = ("e2e", "loopback")
 ONE_AT_A_TIME = frozenset(
     {"infra", "local", "canaries", "conformance", "e2e", "budgets", "track_click"}
 )
+
+POINTS_STRUCK = "points struck"
 
 # The gate must give the same answer twice; `HYPOTHESIS_PROFILE=explore` looks further.
 settings.register_profile("gate", deadline=None, derandomize=True)
@@ -80,14 +84,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs end-to-end tests last: the quick ones fail first, and teardown keeps loopback.
-
-    Where several processes share the work, one alone has what builds packages and runs clouds.
-    """
+    """Runs end-to-end tests last: the quick ones fail first, and teardown keeps loopback."""
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
-    for item in items:
-        if ONE_AT_A_TIME.intersection(item.path.relative_to(TESTS).parts):
-            item.add_marker(pytest.mark.xdist_group("clouds"))
+
+
+class _OneProcessForClouds(LoadScopeScheduling):  # type: ignore[misc]
+    """Lets one process alone build packages and run clouds; all else goes where there is room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folders = Path(nodeid.partition("::")[0]).parts
+        return "clouds" if ONE_AT_A_TIME.intersection(folders) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _OneProcessForClouds:
+    # The plugin's own groups (`xdist_group`) are lost with this pytest: it renames tests for them.
+    return _OneProcessForClouds(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -99,3 +110,28 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         item.config.stash[_loopback_allowed] = False
+
+
+@pytest.fixture
+def tell(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, str, int, int], None]:
+    """Notes a line of the table of faults: handler, scene, points, violated."""
+
+    def note(handler: str, scene: str, points: int, violated: int) -> None:
+        record_property(POINTS_STRUCK, [handler, scene, points, violated])
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what `tests/faults` struck, also where other processes did it."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    rows = [row for one in reports for name, row in one.user_properties if name == POINTS_STRUCK]
+    if not rows:
+        return
+    terminalreporter.section("faults: points struck, and violated")
+    for handler, scene, points, violated in sorted(rows):
+        terminalreporter.write_line(f"{handler:18}{scene:44}{points:6}{violated:6}")
+    total, bad = sum(row[2] for row in rows), sum(row[3] for row in rows)
+    terminalreporter.write_line(f"{'all':18}{'':44}{total:6}{bad:6}")
