@@ -1,6 +1,6 @@
 """``python -m bench.load``: 20,000 clicks on one link through a fresh local cloud, all counted.
 
-Ends with an error if a click is lost or counted twice, or if clicks share a key. How fast it goes
+Ends with an error if a click is lost or counted twice, or if a key gets hot. How fast it goes
 says something about the emulator and this machine, and nothing about AWS.
 """
 

@@ -131,6 +131,14 @@ class Meter:
             afters = [self._row(body) for _, body in actions]
             _charge(call, name, actions, self._befores, afters)
             return
+        if name == "batch_get_item":
+            for table, asked in request["RequestItems"].items():
+                rows = answer["Responses"][table]
+                units = sum(max(_begun(row_bytes(row), READ_BYTES), 1) for row in rows)
+                units += len(asked["Keys"]) - len(rows)
+                call.read_units += units if asked.get("ConsistentRead") else units / 2
+                call.rows += len(rows)
+            return
         found = answer["Items"] if name == "query" else [answer.get("Item") or {}]
         begun = max(_begun(sum(row_bytes(row) for row in found), READ_BYTES), 1)
         call.read_units = begun if request.get("ConsistentRead") else begun / 2
@@ -207,6 +215,9 @@ def _label(name: str, request: Row) -> str:
         place = " ".join(filter(None, (values[":p"]["S"].partition("#")[0], prefix)))
         index = request.get("IndexName")
         return f"query {place}" + (f" in {index}" if index else "")
+    if name == "batch_get_item":
+        keys = (key for asked in request["RequestItems"].values() for key in asked["Keys"])
+        return f"get together: {', '.join(sorted({_place({'Key': key}) for key in keys}))}"
     if name == "get_item":
         return f"get {_place(request)}"
     counted = Counter(

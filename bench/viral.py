@@ -6,7 +6,7 @@ import json
 import time
 from base64 import urlsafe_b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,16 +18,19 @@ from local.emulator import service
 from local.seed import Demo
 from shared import names
 from shared.adapters.dynamodb.codec import from_wire
+from shared.adapters.dynamodb.keys import activity_parts
 from shared.adapters.management_api import send
 
 CLICKS_EACH: Final = 2
 """Of one visitor; a third one within ten seconds would be a burst."""
+KEY_PER_SECOND: Final = 32
+"""Clicks that one partition key may take: one in 32 ms. The service takes a thousand writes."""
 PREFIXES: Final = 64
 """Parts that the hashes of keys are sorted into."""
 _AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64) Visitor/{number} Firefox/140.0"
 _TOLD_EVERY: Final = 1_000
 _POLL_SECONDS: Final = 1.0
-_ESTIMATE_ERROR: Final = 5 * 0.044
+_ESTIMATE_ERROR: Final = 5 * 0.046
 """Five standard errors of estimated uniques."""
 _UNLIKELY: Final = 4.75
 """Standard deviations that chance passes once in a million times."""
@@ -153,20 +156,28 @@ def check_clicks(clicks: int, followed: Followed, stored: Sequence[Row]) -> Iter
     """Yield that every visitor was sent on and each click is a row of its own, spread evenly."""
     yield _equal("visitors who were sent on", clicks, followed.statuses.get(302, 0))
     yield _equal("different clicks in their tokens", clicks, len(set(followed.click_ids)))
-    keys = [row[names.PK] for row in stored]
-    yield _equal("rows of clicks", clicks, len(keys))
-    yield _equal("different partition keys of them", clicks, len(set(keys)))
-    yield _equal("clicks of tokens that have no row", 0, len(set(followed.click_ids) - set(keys)))
-    uneven = unevenness(keys)
+    ids = {row[names.SK] for row in stored}
+    yield _equal("rows of clicks", clicks, len(stored))
+    yield _equal("different clicks in them", clicks, len(ids))
+    yield _equal("clicks of tokens that have no row", 0, len(set(followed.click_ids) - ids))
+    seconds = Counter((row[names.PK], row["t"] // 1_000) for row in stored)
+    hottest = max(seconds.values(), default=0)
     yield Check(
-        what=f"chi-square of the keys' hashes over {PREFIXES} prefixes",
+        what="most clicks of one partition key within a second",
+        expected=f"at most {KEY_PER_SECOND}",
+        found=f"{hottest}",
+        holds=hottest <= KEY_PER_SECOND,
+    )
+    uneven = unevenness({row[names.PK] for row in stored})
+    yield Check(
+        what=f"chi-square of the different keys' hashes over {PREFIXES} prefixes",
         expected=f"at most {chance(PREFIXES - 1):.0f}",
         found=f"{uneven:.0f}",
         holds=uneven <= chance(PREFIXES - 1),
     )
 
 
-def unevenness(keys: Sequence[str]) -> float:
+def unevenness(keys: Collection[str]) -> float:
     """Return chi-square of keys over the prefixes of their hashes.
 
     The service too files a row by a hash of its whole partition key.
@@ -204,7 +215,8 @@ def _key(row: Row) -> tuple[str, str]:
 
 
 def _shown(row: Row) -> str:
-    return "of the link" if row["code"] else "of the programme"
+    _, partner_id, *_ = activity_parts(_key(row))
+    return "of the link" if partner_id else "of the programme"
 
 
 def _equal(what: str, expected: int, found: int) -> Check:

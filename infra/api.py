@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 ACCESS_LOG_FORMAT: Final = json.dumps(
     {
-        "request_id": "$context.requestId",
+        "id": "$context.requestId",
         "route": "$context.routeKey",
         "status": "$context.status",
-        "latency_ms": "$context.responseLatency",
-    }
+        "ms": "$context.responseLatency",
+    },
+    # Each line is paid by the byte.
+    separators=(",", ":"),
 )
 """No path, no query, no address: tokens travel in URLs."""
 

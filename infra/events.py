@@ -56,9 +56,9 @@ class Pace:
 
 AT_ONCE: Final = Pace()
 GATHERED: Final = Pace(
-    # The more clicks of a counter come together, the fewer writes they cost.
+    # The more clicks of a counter come together, the fewer writes they cost. Lambda allows no more.
     batch=1_000,
-    gather_seconds=60,
+    gather_seconds=300,
     # As long as it may be: nothing is kept in it.
     window_seconds=900,
     dead_letters="clicks_dlq",

@@ -150,6 +150,7 @@ class Grants:
             _items(self.tables.clicks, "dynamodb:Scan"),
             _items(
                 self.tables.core,
+                "dynamodb:BatchGetItem",
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",
                 leading_keys=(f"{names.ACTIVITY_PREFIX}*",),
@@ -157,6 +158,7 @@ class Grants:
             # To close links that are at their click cap.
             _items(
                 self.tables.core,
+                "dynamodb:BatchGetItem",
                 "dynamodb:GetItem",
                 "dynamodb:UpdateItem",
                 leading_keys=(f"{names.LINK_PREFIX}*",),

@@ -52,7 +52,6 @@ class Tables(Construct):
         # No point-in-time recovery: clicks are many, and worth nothing after their window.
         self.clicks = self._table(
             "clicks",
-            sort_key=False,
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             time_to_live=True,
         )
@@ -66,7 +65,6 @@ class Tables(Construct):
         self,
         name: str,
         *,
-        sort_key: bool = True,
         stream: dynamodb.StreamViewType | None = None,
         time_to_live: bool = False,
         point_in_time_recovery: bool = False,
@@ -76,7 +74,7 @@ class Tables(Construct):
             self,
             name,
             partition_key=_string(names.PK),
-            sort_key=_string(names.SK) if sort_key else None,
+            sort_key=_string(names.SK),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             stream=stream,
             time_to_live_attribute=names.TTL if time_to_live else None,

@@ -12,6 +12,7 @@ from bench.cost.clicks import PROFILES, bill
 from bench.cost.prices import MILLION, Line, total
 from bench.cost.rows import ROWS
 from bench.report import table
+from shared.domain.visitors import KNOWN
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
 _PART: Final = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
@@ -41,9 +42,9 @@ def sizes() -> str:
         ("what a visitor is answered, headers included", ROWS.answer, None),
         ("a line of the access log", len(clicks.ACCESS_LINE) + prices.LOG_LINE_OVERHEAD, None),
     ]
-    for visitors, shards in ((1, 1), (30, 4), (100, 4), (512, 24)):
+    for visitors, shards in ((1, 1), (30, 4), (KNOWN, 4), (KNOWN, 24), (1_000_000, 24)):
         size = ROWS.counter(visitors=visitors, shards=shards)
-        whom = f"a link's counter: visitors {visitors}, shards {shards}"
+        whom = f"a link's counter: visitors {visitors:,}, shards {shards}"
         rows.append((whom, size, ROWS.write_units(size)))
     cells = [(what, f"{size:,}", "" if units is None else f"{units}") for what, size, units in rows]
     return table(("what", "bytes", "write units"), cells)
@@ -109,27 +110,38 @@ def months() -> str:
 
 def gathering() -> str:
     """Return what a million clicks cost by traffic and by how long clicks are gathered."""
+    cases = [
+        volume.Traffic(clicks=number, gather_seconds=Decimal(seconds))
+        for number in volume.VOLUMES
+        for seconds in volume.GATHERED
+    ]
+    cases += [
+        volume.Traffic(clicks=MILLION, gather_seconds=cases[-1].gather_seconds, environments=shared)
+        for shared in (2, volume.SHARDS)
+    ]
+    cases.sort(key=lambda case: (case.clicks, case.gather_seconds, case.lanes()))
     rows = []
-    for number in volume.VOLUMES:
-        for seconds in volume.GATHERED:
-            one = volume.Traffic(clicks=number, gather_seconds=Decimal(seconds)).profile()
-            per_click = (one.links + one.programmes) / one.batch
-            cost = MILLION * total(bill(one))
-            rows.append(
-                (
-                    f"{number:,}",
-                    f"{seconds}",
-                    f"{one.batch:,.1f}",
-                    f"{per_click:.3f}",
-                    f"{one.writes:.1f}",
-                    _dollars(MILLION * total(clicks.counting(one))),
-                    _dollars(cost),
-                    _verdict(cost),
-                )
+    for case in cases:
+        one = case.profile()
+        per_click = (one.links + one.programmes) / one.batch
+        cost = MILLION * total(bill(one))
+        rows.append(
+            (
+                f"{case.clicks:,}",
+                f"{case.gather_seconds}",
+                f"{case.lanes()}",
+                f"{one.batch:,.1f}",
+                f"{per_click:.3f}",
+                f"{one.writes:.1f}",
+                _dollars(MILLION * total(clicks.counting(one))),
+                _dollars(cost),
+                _verdict(cost),
             )
+        )
     columns = (
         "clicks a month",
         "`gather_seconds`",
+        "environments",
         "clicks in a batch",
         "counters written per click",
         "units each",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from bench.cost import prices
@@ -33,18 +33,12 @@ ROLL_UP_CLICK_MS: Final = Decimal("0.2")
 """Of one click: most of it is the look at a user agent that was not seen before."""
 CALL_CPU_MS: Final = Decimal("1.2")
 """Of one call by boto3, measured by ``python -m bench.redirect``."""
-ROLL_UP_LINE: Final = (
-    '{"level":"INFO","location":"handler:53","message":"activity_rolled_up","timestamp":'
-    '"2026-11-22 04:00:00,000+0000","service":"roll_up_activity","clicks":1,"counters":2,'
-    '"complete":true}'
-)
-ACCESS_LINE: Final = (
-    '{"request_id": "JKJaXmPLvHcESHA=", "route": "GET /{code}", "status": "302", '
-    '"latency_ms": "12"}'
-)
+READ_TOGETHER: Final = Decimal(100)
+"""Rows that one call reads at most."""
+ACCESS_LINE: Final = '{"id":"JKJaXmPLvHcESHA=","route":"GET /{code}","status":"302","ms":"12"}'
 CLICK_DAYS: Final = Decimal(92)
 """90 until a row may go, and up to two until it is gone."""
-COUNTER_DAYS: Final = Decimal(800)
+COUNTER_DAYS: Final = Decimal(400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,14 +172,9 @@ def counting(profile: Profile) -> Iterator[Line]:
         price=prices.LAMBDA_GB_SECOND,
     )
     yield Line(
-        what="`roll_up_activity`, its line in the log",
-        quantity=_gb(len(ROLL_UP_LINE) + prices.LOG_LINE_OVERHEAD) * batches,
-        unit="GB",
-        price=prices.LOGS_GB,
-    )
-    yield Line(
         what="reads of counters, and of links for their caps",
-        quantity=counters * profile.reads + profile.links * batches,
+        # Counters are read without consistency: their version decides when they are written.
+        quantity=counters * profile.reads / 2 + profile.links * batches,
         unit="read unit",
         price=prices.READ_UNIT,
     )
@@ -196,7 +185,7 @@ def counting(profile: Profile) -> Iterator[Line]:
         price=prices.WRITE_UNIT,
     )
     yield Line(
-        what="counters of links, kept for 800 days with recovery",
+        what=f"counters of links, kept for {COUNTER_DAYS} days with recovery",
         quantity=_gb_months(_counter_bytes(profile) + prices.TABLE_ROW_OVERHEAD, COUNTER_DAYS)
         / profile.on_a_day,
         unit="GB-month",
@@ -205,15 +194,20 @@ def counting(profile: Profile) -> Iterator[Line]:
 
 
 def roll_up_ms(profile: Profile) -> Decimal:
-    """Return what one batch is billed for: a read and a write each counter, a read each link."""
-    trips = 2 * (profile.links + profile.programmes) + profile.links
+    """Return what one batch is billed for: counters and links are read together, written alone."""
+    counters = profile.links + profile.programmes
+    reads = sum(_calls(rows / READ_TOGETHER) for rows in (counters, profile.links))
+    trips = counters + reads
     cpu = ROLL_UP_OWN_MS + trips * CALL_CPU_MS + profile.batch * ROLL_UP_CLICK_MS
     return trips * LATENCY_MS + cpu * VCPU_MB / ROLL_UP_MB
 
 
 def _counter_bytes(profile: Profile) -> int:
-    visitors, shards = min(int(profile.on_a_day), 512), 4 if profile.on_a_day > 1 else 1
-    return ROWS.counter(visitors=visitors, shards=shards)
+    return ROWS.counter(visitors=int(profile.on_a_day), shards=4 if profile.on_a_day > 1 else 1)
+
+
+def _calls(number: Decimal) -> Decimal:
+    return number.to_integral_value(ROUND_CEILING)
 
 
 def _gb_seconds(milliseconds: Decimal, megabytes: Decimal) -> Decimal:

@@ -9,13 +9,14 @@ from bench.meter import READ_BYTES, WRITE_BYTES
 from functions.track_click import answers
 from shared import names
 from shared.adapters.dynamodb import keys
-from shared.adapters.dynamodb.activity import counter_row
 from shared.adapters.dynamodb.codec import to_wire
+from shared.adapters.dynamodb.counter_rows import SHARD_BYTES, counter_row
 from shared.adapters.dynamodb.link_rows import click_row
 from shared.domain.activity import Counter, CounterId, Mark
 from shared.domain.click_tokens import ClickToken, Keyring, SigningKey, issue
 from shared.domain.clicks import Click
 from shared.domain.links import Link, location
+from shared.domain.visitors import KNOWN, visitors_of
 from tests.fakes.dynamodb_values import row_bytes
 
 _NOW: Final = datetime(2026, 11, 22, 4, 5, 6, 789_000, tzinfo=UTC)
@@ -102,6 +103,8 @@ def _answer_bytes() -> int:
 
 
 def _counter_bytes(visitors: int, shards: int) -> int:
+    # More take no more room.
+    known = min(visitors, KNOWN + 1)
     counter = Counter(
         counter_id=CounterId(
             program_id=f"prg_{_ID}",
@@ -112,15 +115,16 @@ def _counter_bytes(visitors: int, shards: int) -> int:
             day=date(2026, 11, 22),
         ),
         clicks=visitors,
-        visitors=tuple(f"{number:0{_MARK_DIGITS}x}" for number in range(visitors)),
+        visitors=visitors_of(f"{number:0{_MARK_DIGITS}x}" for number in range(known)).kept(),
         marks={
-            f"{1_700_000_000_000 + shard}-{shard:08x}": Mark(sequence=_SEQUENCE, hour=494_000)
+            f"{shard:0{2 * SHARD_BYTES}x}": Mark(sequence=_SEQUENCE, hour=494_000)
             for shard in range(shards)
         },
         version=visitors,
     )
     wanted = counter.counter_id
-    key = keys.activity(wanted.program_id, wanted.partner_id, "2026-11-22", wanted.code)
+    parts = (wanted.code, wanted.campaign, wanted.asset)
+    key = keys.activity(wanted.program_id, wanted.partner_id, "2026-11-22", *parts)
     return row_bytes(
         {**to_wire(counter_row(counter)), names.PK: {"S": key[0]}, names.SK: {"S": key[1]}}
     )

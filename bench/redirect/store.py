@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.gets += 1
             wire = self.server.rows.get(request["Key"][names.PK]["S"], self.server.link)
             self._answer(200, {"Item": wire})
-        elif (key := request["Item"][names.PK]["S"]) in self.server.put:
+        elif (key := request["Item"][names.SK]["S"]) in self.server.put:
             kind = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             self._answer(400, {"__type": kind, "message": "The conditional request failed"})
         else:

@@ -48,13 +48,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     beyond_caps = hold_click_caps(arrivals, shard, caps, is_crawler=is_crawler, now=now)
     undone = [place for place in (result.undone, beyond_caps) if place is not None]
     failed = _text_of(min(undone), event["Records"]) if undone else stopped
-    if arrivals or failed:
-        _logger.info(
-            "activity_rolled_up",
-            clicks=len(arrivals),
-            counters=result.counters,
-            complete=not failed,
-        )
+    if failed:
+        _logger.warning("roll_up_incomplete", clicks=len(arrivals), counters=result.counters)
     # A mapping with a window demands a state; what must be remembered is in the counters.
     failures = [{"itemIdentifier": failed}] if failed else []
     return {"state": {}, "batchItemFailures": failures}

@@ -48,6 +48,22 @@ def _load_keyring(_name: str) -> Keyring | None:
         raise UnavailableError("bad_keyring") from error
 
 
+# Clicks of one lane, the end of their ids, come in one shard of the stream, so they are counted
+# together for few writes. This environment's own lane takes one click in 32 ms; what comes faster
+# lies anywhere, so that a viral link has no hot key.
+_LANE: Final = new_id("")[-4:]
+_TAKEN: Final[list[str]] = []
+
+
+def _click_id(prefix: str) -> str:
+    # An id is its time in ms, then 16 random symbols of 5 bits. One symbol more is 32 ms.
+    found = new_id(prefix)
+    if found[:-17] in _TAKEN:
+        return found
+    _TAKEN[:] = [found[:-17]]
+    return found[:-4] + _LANE
+
+
 def _save_click(click: Click) -> None:
     _client.put_new(_CLICKS, click_row(click))
 
@@ -114,7 +130,7 @@ def handler(event: dict[str, Any], _context: object) -> answers.Answer:
         save_click=_save_click,
     )
     try:
-        result = record_click(visit, store, now=now, new_id=new_id)
+        result = record_click(visit, store, now=now, new_id=_click_id)
     except NotFoundError:
         return answers.redirect(_FALLBACK_URL) if _FALLBACK_URL else answers.not_found()
     except UnavailableError as error:

@@ -10,9 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from shared.domain.clicks import Click
+from shared.domain.visitors import NOBODY, Visitors, visitors_of
 
 MARK_KEPT: Final = timedelta(hours=48)
 """A shard's records live for 24 hours, so an older mark guards against nothing any more."""
@@ -21,10 +24,6 @@ BURST_CLICKS: Final = 3
 BURST_WITHIN: Final = timedelta(seconds=10)
 """That many clicks of one visitor on one link in that time: a scanner, and all of them its own."""
 
-VISITORS_KEPT: Final = 512
-"""Below this, a counter knows all visitors of its day; from there on the smallest marks only."""
-
-_MARKS: Final = 1 << 48
 _SECONDS_PER_HOUR: Final = 3_600
 
 
@@ -71,7 +70,7 @@ Marks = Mapping[str, Mark]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """One day's figures. ``visitors`` are ascending marks of persons, at most VISITORS_KEPT.
+    """One day's figures. ``visitors`` are persons.
 
     ``sealed`` counters were recounted from the clicks themselves and take nothing from the stream.
     """
@@ -79,7 +78,7 @@ class Counter:
     counter_id: CounterId
     clicks: int = 0
     bots: int = 0
-    visitors: tuple[str, ...] = ()
+    visitors: Visitors = NOBODY
     marks: Marks = field(default_factory=dict)
     sealed: bool = False
     version: int = 0
@@ -191,29 +190,20 @@ def _with(counter: Counter, new: Iterable[Judged]) -> Counter:
         counter,
         clicks=counter.clicks + len(bots),
         bots=counter.bots + sum(bots),
-        visitors=_smallest(persons.union(counter.visitors)),
+        visitors=(counter.visitors | visitors_of(persons)).kept(),
     )
-
-
-def _smallest(visitors: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(visitors)[:VISITORS_KEPT])
 
 
 def figures(counters: Iterable[Counter]) -> Figures:
     """Return the figures of counters of one day and programme that share no click.
 
-    A visitor of several counters is one: their marks are joined. From VISITORS_KEPT visitors on
-    the number is estimated from how close together the smallest marks lie.
+    A visitor of several counters is one.
     """
     found = tuple(counters)
-    visitors = _smallest({mark for one in found for mark in one.visitors})
-    estimated = len(visitors) == VISITORS_KEPT
-    uniques = len(visitors)
-    if estimated:
-        uniques = (VISITORS_KEPT - 1) * _MARKS // max(int(visitors[-1], 16), 1)
+    visitors = reduce(or_, (one.visitors for one in found), NOBODY)
     return Figures(
         clicks=sum(one.clicks for one in found),
         bots=sum(one.bots for one in found),
-        uniques=uniques,
-        estimated=estimated,
+        uniques=visitors.number,
+        estimated=visitors.estimated,
     )

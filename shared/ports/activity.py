@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 # Only for the type checker, so that a function loads no more of the domain than it uses.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
     from shared.domain.activity import Counter, CounterId
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 class ActivityStore(Protocol):
-    """The counters. Reads of one counter are consistent."""
+    """The counters."""
+
+    def known(self, counter_ids: Iterable[CounterId]) -> Mapping[CounterId, Counter]:
+        """Return counters as they are or were a moment ago; of zeros if not seen yet."""
 
     def counter(self, counter_id: CounterId) -> Counter:
-        """Return a counter; one of zeros if it was never written."""
+        """Return a counter as it is now; one of zeros if it was never written."""
 
     def save(self, counter: Counter) -> None:
         """Write a counter that is still as it was read, or raise ``StaleVersionError``."""
@@ -31,6 +34,9 @@ class ActivityStore(Protocol):
 
 class CapStore(Protocol):
     """Links with a click cap, and what is counted for them. Every read is consistent."""
+
+    def capped(self, codes: Iterable[str]) -> set[str]:
+        """Return the codes among these whose links have a cap."""
 
     def link(self, code: str) -> Link | None:
         """Return a link."""

@@ -32,11 +32,15 @@ def hold_click_caps(
     groups: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         groups[arrival.click.code].append(arrival)
-    for code, group in groups.items():
-        try:
-            _hold(code, group, shard, store, is_crawler=is_crawler, now=now)
-        except UnavailableError:
-            return group[0].sequence
+    undone = arrivals[0].sequence if arrivals else None
+    try:
+        capped = store.capped(groups)
+        for code, group in groups.items():
+            undone = group[0].sequence
+            if code in capped:
+                _hold(code, group, shard, store, is_crawler=is_crawler, now=now)
+    except UnavailableError:
+        return undone
     return None
 
 

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from shared.domain.activity import Arrival, CounterId, Judged, absorb, grouped, judge, recounted
+from shared.domain.activity import (
+    Arrival,
+    Counter,
+    CounterId,
+    Judged,
+    absorb,
+    grouped,
+    judge,
+    recounted,
+)
 from shared.domain.clicks import KEPT_FOR, Click
 from shared.domain.errors import StaleVersionError, UnavailableError, invalid
 
@@ -41,27 +50,32 @@ def roll_up_activity(
     """Add a shard's clicks to their counters, each click once however often it comes.
 
     Each counter is written alone. Those after the first that can't be are left for the next
-    delivery, which finds the written ones done.
+    delivery, which finds the written ones done. All are read at once, maybe a moment old: such a
+    counter never says more than is counted, and is not written over a newer one.
     """
-    written = 0
-    for counter_id, seen in grouped(judge(arrivals, is_crawler)).items():
-        try:
-            written += _add(store, counter_id, shard, seen, now)
-        except UnavailableError:
-            return RolledUp(counters=written, undone=seen[0].sequence)
+    groups = grouped(judge(arrivals, is_crawler))
+    written, undone = 0, arrivals[0].sequence if arrivals else None
+    try:
+        known = store.known(groups)
+        for counter_id, seen in groups.items():
+            undone = seen[0].sequence
+            written += _add(store, known[counter_id], shard, seen, now)
+    except UnavailableError:
+        return RolledUp(counters=written, undone=undone)
     return RolledUp(counters=written)
 
 
 def _add(
-    store: "ActivityStore", counter_id: CounterId, shard: str, seen: Sequence[Judged], now: datetime
+    store: "ActivityStore", known: Counter, shard: str, seen: Sequence[Judged], now: datetime
 ) -> bool:
     for _ in range(TRIES):
-        counter = absorb(store.counter(counter_id), shard, seen, now)
+        counter = absorb(known, shard, seen, now)
         if counter is None:
             return False
         try:
             store.save(counter)
         except StaleVersionError:
+            known = store.counter(known.counter_id)
             continue
         return True
     raise UnavailableError("contended")

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared import names
-from shared.adapters.dynamodb.client import dynamodb_client, get, query
+from shared.adapters.dynamodb.client import dynamodb_client, get, get_many, query
 from shared.adapters.dynamodb.transactions import put, transact
 from shared.domain.errors import UnavailableError
 from tests.fakes.memory_dynamodb import MemoryDynamo
@@ -35,6 +35,43 @@ def test_a_row_is_read_consistently(dynamo: MemoryDynamo) -> None:
 
 def test_an_absent_row_is_none(dynamo: MemoryDynamo) -> None:
     assert get(dynamo, "core", ("P", "absent")) is None
+
+
+def test_rows_that_were_left_over_are_asked_for_again(dynamo: MemoryDynamo) -> None:
+    def leave_one_over(request: dict[str, Any], answer: dict[str, Any]) -> None:
+        *others, left = request["RequestItems"]["core"]["Keys"]
+        if others:
+            answer["UnprocessedKeys"] = {"core": {"Keys": [left]}}
+            rows = answer["Responses"]["core"]
+            answer["Responses"]["core"] = [row for row in rows if row["sk"] != left["sk"]]
+
+    dynamo.after["batch_get_item"] = leave_one_over
+
+    rows = get_many(
+        dynamo, "core", [("P", sk) for sk in ("a1", "b2", "none", "c")], consistent=True
+    )
+
+    assert {("P", sk): 1 for sk in ("a1", "b2", "c")} == {
+        key: row["v"] for key, row in rows.items()
+    }
+    assert 2 == [name for name, _ in dynamo.calls].count("batch_get_item")
+
+
+def test_rows_that_are_left_over_for_ever_are_an_outage(dynamo: MemoryDynamo) -> None:
+    def leave_all_over(request: dict[str, Any], answer: dict[str, Any]) -> None:
+        answer |= {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
+
+    dynamo.after["batch_get_item"] = leave_all_over
+
+    with pytest.raises(UnavailableError):
+        get_many(dynamo, "core", [("P", "c")], consistent=False)
+
+
+def test_nothing_is_read_together_without_a_call(dynamo: MemoryDynamo) -> None:
+    dynamo.calls.clear()
+
+    assert {} == get_many(dynamo, "core", [], consistent=False)
+    assert [] == dynamo.calls
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,18 @@ import pytest
 
 from shared.adapters.dynamodb.codec import Item, from_wire, to_wire
 from shared.adapters.dynamodb.keyring_rows import keyring_from, keyring_row
-from shared.adapters.dynamodb.link_rows import click_row, link_from, link_row
+from shared.adapters.dynamodb.link_rows import click_from, click_row, link_from, link_row
 from shared.domain.click_tokens import MAX_KEYS, Keyring, SigningKey
-from shared.domain.clicks import AD_IDS, Click, Visit, kept_agent, kept_label, kept_utm, with_ad_ids
+from shared.domain.clicks import (
+    AD_IDS,
+    MAX_AGENT_BYTES,
+    Click,
+    Visit,
+    kept_agent,
+    kept_label,
+    kept_utm,
+    with_ad_ids,
+)
 from shared.domain.errors import InvalidFieldsError
 from shared.domain.link_rules import MAX_TEXTS, check_size
 from shared.domain.links import GPC_AND_DNT, LINK_WINS, Link
@@ -77,9 +86,9 @@ def test_a_keyring_survives_storing() -> None:
     assert 3 == row["version"]
 
 
-def test_a_click_is_keyed_by_its_own_id_and_forgotten_after_90_days() -> None:
+def test_a_click_lies_in_its_lane_and_is_forgotten_after_90_days() -> None:
     click = Click(
-        click_id="clk_1",
+        click_id="clk_0001",
         code="spring",
         program_id="prg_1",
         partner_id="ptr_1",
@@ -93,19 +102,59 @@ def test_a_click_is_keyed_by_its_own_id_and_forgotten_after_90_days() -> None:
     )
 
     assert {
-        "pk": "clk_1",
-        "code": "spring",
-        "program_id": "prg_1",
-        "partner_id": "ptr_1",
-        "clicked_at": "2026-01-02T03:04:05.678900+00:00",
-        "campaign": "autumn",
-        "asset": "banner",
-        "visitor": "0123456789ab",
-        "utm": {"utm_source": "news"},
-        "user_agent": "Firefox",
-        "ad_ids": {"gclid": "g-1"},
+        "pk": "0001",
+        "sk": "clk_0001",
+        "t": 1_767_323_045_678,
+        "c": "spring",
+        "p": "prg_1",
+        "r": "ptr_1",
+        "n": "autumn",
+        "a": "banner",
+        "v": "0123456789ab",
+        "b": "Firefox",
+        "u": {"source": "news"},
+        "i": {"gclid": "g-1"},
         "expires_at_epoch": int((NOW + timedelta(days=90)).timestamp()),
     } == click_row(click)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 (KHTML, like Gecko) Safari/537.36",
+        "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+        "curl/8.0 é",
+        "",
+    ],
+)
+def test_what_is_counted_of_a_click_comes_back_from_its_row(agent: str) -> None:
+    click = Click(
+        click_id="clk_0001",
+        code="spring",
+        program_id="prg_1",
+        partner_id="ptr_1",
+        clicked_at=NOW.replace(microsecond=999_000),
+        visitor="0123456789ab",
+        user_agent=agent,
+    )
+
+    row = click_row(click)
+
+    assert click == click_from(from_wire(to_wire(row)))
+    assert len(row.get("b", "")) <= len(agent)
+
+
+def test_short_forms_that_somebody_sent_stay_short() -> None:
+    click = Click(
+        click_id="clk_0001",
+        code="spring",
+        program_id="prg_1",
+        partner_id="ptr_1",
+        clicked_at=NOW,
+        user_agent="\x02" * 256,
+    )
+
+    assert MAX_AGENT_BYTES == len(click_from(click_row(click)).user_agent)
 
 
 @pytest.mark.parametrize("agent", ["é" * 900, "short", ""])

@@ -116,12 +116,6 @@ def test_errors_are_the_clients_own_classes(dynamo: MemoryDynamo) -> None:
         dynamo.put_item(TableName="core", Item=KEY, ConditionExpression="attribute_not_exists(pk)")
 
 
-def test_a_table_named_clicks_has_no_sort_key(dynamo: MemoryDynamo) -> None:
-    dynamo.put_item(TableName="local-clicks", Item={"pk": {"S": "clk_1"}})
-
-    assert {"local-clicks": [{"pk": "clk_1"}]} == dynamo.dump()
-
-
 def test_books_are_read_by_sequence(dynamo: MemoryDynamo) -> None:
     for sk, seq in (("a", 10), ("b", 9), ("c", 100)):
         row = {"pk": {"S": "B"}, "sk": {"S": sk}, "seq": {"N": str(seq)}}

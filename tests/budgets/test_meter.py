@@ -8,7 +8,7 @@ import pytest
 
 from bench.meter import Meter
 from shared import names
-from shared.adapters.dynamodb.client import get, query
+from shared.adapters.dynamodb.client import get, get_many, query
 from shared.adapters.dynamodb.transactions import (
     ABSENT,
     ConditionFailedError,
@@ -47,6 +47,20 @@ def test_a_consistent_read_takes_a_unit_for_each_4_kb_begun(size: int, units: in
 
     usage = meter.taken()
     assert (units, 1, 1) == (usage.read_units, usage.rows_read, usage.round_trips)
+
+
+@pytest.mark.parametrize(("consistent", "units"), [(True, 4), (False, 2)])
+def test_rows_read_together_take_units_each_and_absent_ones_too(
+    *, consistent: bool, units: float
+) -> None:
+    client = stored(4097, 100)
+    meter = Meter(client=client)
+
+    get_many(client, CORE, [KEY, (KEY[0], "M001"), (KEY[0], "none")], consistent=consistent)
+
+    usage = meter.taken()
+    assert (units, 2, 1) == (usage.read_units, usage.rows_read, usage.round_trips)
+    assert ["get together: REF/M001, REF/META, REF/none"] == usage.labels
 
 
 def test_a_read_of_nothing_takes_a_unit_and_no_row() -> None:

@@ -1,14 +1,16 @@
-"""The load test sees clicks that are lost, doubled, under one key, or miscounted."""
+"""The load test sees clicks that are lost, doubled, under a hot key, or miscounted."""
 
 from __future__ import annotations
 
+import hashlib
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench import viral
 from bench.viral import Check, Followed
-from shared.runtime.ids import new_id
+from shared.runtime.ids import base32, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +25,7 @@ TOTALS = {
     "uniques_estimated": False,
 }
 LINK = {"pk": "LINK#spring", "sk": "META", "version": 1}
-COUNTER = {"pk": "ACT#prg_1#ptr_1", "sk": "2026-11-22#spring", "code": "spring"}
+COUNTER = {"pk": "ACT#prg_1#ptr_1", "sk": "2026-11-22#spring##"}
 
 
 def followed(**changes: Any) -> Followed:  # noqa: ANN401 - any of its fields
@@ -32,7 +34,8 @@ def followed(**changes: Any) -> Followed:  # noqa: ANN401 - any of its fields
 
 
 def rows(ids: Iterable[str]) -> list[dict[str, Any]]:
-    return [{"pk": click_id} for click_id in ids]
+    places = enumerate(ids)
+    return [{"pk": one[-4:], "sk": one, "t": 1_000 * (place // 40)} for place, one in places]
 
 
 def failed(checks: Iterable[Check]) -> list[str]:
@@ -50,7 +53,7 @@ def test_all_is_well() -> None:
 def test_a_lost_click_is_seen() -> None:
     assert [
         "rows of clicks",
-        "different partition keys of them",
+        "different clicks in them",
         "clicks of tokens that have no row",
     ] == failed(viral.check_clicks(CLICKS, followed(), rows(IDS[1:])))
 
@@ -63,13 +66,30 @@ def test_a_visitor_who_was_not_sent_on_is_seen() -> None:
     )
 
 
-def test_keys_that_end_in_one_place_are_seen() -> None:
-    same = [IDS[number % 40] for number in range(CLICKS)]
+def test_a_key_that_gets_hot_is_seen() -> None:
+    hot = [f"{one[:-4]}0000" for one in IDS]
+
+    assert ["most clicks of one partition key within a second"] == failed(
+        viral.check_clicks(CLICKS, followed(click_ids=hot), rows(hot))
+    )
+
+
+def test_keys_that_lie_in_one_place_are_seen() -> None:
+    keys = (base32(number, 4) for number in count())
+    near = (one for one in keys if hashlib.sha256(one.encode()).digest()[0] % 64 < 16)
+    crooked = [one[:-4] + lane for one, lane in zip(IDS, near, strict=False)]
+
+    assert ["chi-square of the different keys' hashes over 64 prefixes"] == failed(
+        viral.check_clicks(CLICKS, followed(click_ids=crooked), rows(crooked))
+    )
+
+
+def test_a_click_that_is_there_twice_is_seen() -> None:
+    same = [IDS[number % 1_000] for number in range(CLICKS)]
 
     found = failed(viral.check_clicks(CLICKS, followed(click_ids=same), rows(same)))
 
-    assert "different partition keys of them" in found
-    assert "chi-square of the keys' hashes over 64 prefixes" in found
+    assert ["different clicks in their tokens", "different clicks in them"] == found
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.dynamodb.activity import counter_from
 from shared.adapters.dynamodb.codec import to_wire
+from shared.adapters.dynamodb.counter_rows import counter_from
 from shared.adapters.dynamodb.link_rows import click_row
 from shared.domain.clicks import Click
 from tests.builders.faults import Crash

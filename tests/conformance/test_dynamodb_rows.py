@@ -31,6 +31,25 @@ def test_an_absent_row_is_no_error(rows: Rows) -> None:
     assert rows.get() is None
 
 
+def test_rows_are_read_together_and_absent_ones_left_out(rows: Rows) -> None:
+    rows.put("a", x=n(1))
+    rows.put("b", x=n(2))
+    wanted = {rows.table: {"Keys": [rows.key(sk) for sk in ("a", "b", "c")]}}
+
+    answer = rows.client.batch_get_item(RequestItems=wanted)
+
+    found = {row["sk"]["S"]: row["x"] for row in answer["Responses"][rows.table]}
+    assert {"a": n(1), "b": n(2)} == found
+    assert {} == answer["UnprocessedKeys"]
+
+
+def test_rows_read_together_are_different_and_at_most_a_hundred(rows: Rows) -> None:
+    read = rows.client.batch_get_item
+    for sort_keys in (["a", "a"], [f"{number}" for number in range(101)]):
+        wanted = {rows.table: {"Keys": [rows.key(sk) for sk in sort_keys]}}
+        assert "ValidationException" == code(read, RequestItems=wanted)
+
+
 def test_numbers_are_exact_to_38_digits_and_normalised(rows: Rows) -> None:
     rows.put(a=n(N38), b=n("1.50"), c=n("-0"), d=n("1E3"))
 

@@ -63,7 +63,7 @@ def redeliver(deployed: Deployed, code: str) -> None:
         iterator = page.get("NextShardIterator")
         if not page["Records"] or not iterator:
             break
-    own = [one for one in records if one["dynamodb"]["NewImage"]["code"]["S"] == code]
+    own = [one for one in records if one["dynamodb"]["NewImage"]["c"]["S"] == code]
     assert len(own) == VISITS + 1
     path = f"/2015-03-31/functions/{STACK}-roll_up_activity/invocations"
     status, answer = call(

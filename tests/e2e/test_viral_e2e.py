@@ -34,7 +34,7 @@ def test_a_viral_link_loses_no_click(deployed: Deployed) -> None:
     ]
     checks = [
         *viral.check_clicks(
-            CLICKS, followed, [row for row in clicks if row["code"] == partner.link_code]
+            CLICKS, followed, [row for row in clicks if row["c"] == partner.link_code]
         ),
         *viral.check_counters(CLICKS, viral.figures(deployed.cloud, partner, partner=True), "link"),
         *viral.check_shared_rows(CLICKS, [], counters),

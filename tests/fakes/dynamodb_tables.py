@@ -95,8 +95,7 @@ def table_named(name: str) -> Table:
         indexes = _BOOKS_INDEXES
     if name.endswith(("clicks", "vault")):
         indexes = {}
-    key_names = (names.PK,) if name.endswith("clicks") else (names.PK, names.SK)
-    return Table(name=name, key_names=key_names, indexes=indexes)
+    return Table(name=name, key_names=(names.PK, names.SK), indexes=indexes)
 
 
 def judge(table: Table, action: str, request: dict[str, Any]) -> Write:

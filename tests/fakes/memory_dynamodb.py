@@ -2,7 +2,7 @@
 
 What the adapters use behaves as the service documents it; ``tests/conformance`` holds it to that.
 Anything else raises NotImplementedError, so that no test passes on a guess. A table exists from
-its first use: one whose name ends in ``clicks`` has only a partition key, one that ends in
+its first use: one whose name ends in ``clicks`` or ``vault`` has no index, one that ends in
 ``books`` has the indexes of the books, others those of the core table.
 """
 
@@ -59,6 +59,7 @@ _KNOWN = {
     "PutItem": {*_CONDITIONAL, "Item", "ReturnValues"},
     "UpdateItem": {*_CONDITIONAL, "Key", "UpdateExpression", "ReturnValues"},
     "DeleteItem": {*_CONDITIONAL, "Key", "ReturnValues"},
+    "BatchGetItem": {"RequestItems"},
     "Query": {
         "TableName",
         "IndexName",
@@ -112,6 +113,9 @@ class MemoryDynamo(_Typed):  # type: ignore[misc]
 
     def get_item(self, **request: Any) -> Answer:  # noqa: ANN401 - as boto3
         return self._call("get_item", "GetItem", request, self._get)
+
+    def batch_get_item(self, **request: Any) -> Answer:  # noqa: ANN401 - as boto3
+        return self._call("batch_get_item", "BatchGetItem", request, self._get_batch)
 
     def put_item(self, **request: Any) -> Answer:  # noqa: ANN401 - as boto3
         return self._call("put_item", "PutItem", request, self._single("Put"))
@@ -189,6 +193,18 @@ class MemoryDynamo(_Typed):  # type: ignore[misc]
         table = self._table(request["TableName"])
         row = table.rows.get(table.key_of(request["Key"]))
         return {} if row is None else {"Item": copied_row(row)}
+
+    def _get_batch(self, request: dict[str, Any]) -> Answer:
+        found: dict[str, list[Any]] = {}
+        for name, asked in request["RequestItems"].items():
+            table = self._table(name)
+            places = [table.key_of(key) for key in asked["Keys"]]
+            if len(places) > MAX_ACTIONS:
+                raise invalid("Too many items requested for the BatchGetItem call")
+            if len(set(places)) < len(places):
+                raise invalid("Provided list of item keys contains duplicates")
+            found[name] = [copied_row(table.rows[one]) for one in places if one in table.rows]
+        return {"Responses": found, "UnprocessedKeys": {}}
 
     def _query(self, request: dict[str, Any]) -> Answer:
         return query_page(self._table(request["TableName"]), request)

@@ -81,10 +81,10 @@ def test_the_access_log_names_nobody(prod: Template) -> None:
     log = prod.properties(STAGE, "apistage")["AccessLogSettings"]
 
     assert {
-        "request_id": "$context.requestId",
+        "id": "$context.requestId",
         "route": "$context.routeKey",
         "status": "$context.status",
-        "latency_ms": "$context.responseLatency",
+        "ms": "$context.responseLatency",
     } == json.loads(log["Format"])
     group = prod.logical_id("AWS::Logs::LogGroup", "apilogs")
     assert {"Ref": group} in log["DestinationArn"]["Fn::Join"][1]

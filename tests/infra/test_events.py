@@ -141,7 +141,7 @@ def test_clicks_are_gathered_and_say_of_which_shard_they_are(prod: Template) -> 
     # Without a window, no shard id; with more than one batch of a shard at a time, no order.
     assert 0 < mapping["TumblingWindowInSeconds"] <= 900
     assert 1 == mapping["ParallelizationFactor"]
-    assert (1_000, 60) == (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"])
+    assert (1_000, 300) == (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"])
     assert "TRIM_HORIZON" == mapping["StartingPosition"]
     assert mapping["BisectBatchOnFunctionError"] is True
     assert 10 == mapping["MaximumRetryAttempts"]
@@ -245,15 +245,24 @@ def test_production_alarms_on_every_dead_letter_and_mails_it(prod: Template, nam
     assert [{"Ref": topic}] == alarm["AlarmActions"]
 
 
-def test_production_alarms_on_the_first_changed_row_of_the_books(prod: Template) -> None:
-    alarm = prod.properties("AWS::CloudWatch::Alarm", "alarmsbookstampered")
+@pytest.mark.parametrize(
+    ("name", "metric", "service"),
+    [
+        ("bookstampered", "BooksTampered", "watch_books"),
+        ("setaside", "SetAside", "set_aside"),
+    ],
+)
+def test_production_alarms_on_the_first_of_what_must_not_happen(
+    prod: Template, name: str, metric: str, service: str
+) -> None:
+    alarm = prod.properties("AWS::CloudWatch::Alarm", f"alarms{name}")
 
-    assert ("Goodword", "BooksTampered", "Sum") == (
+    assert ("Goodword", metric, "Sum") == (
         alarm["Namespace"],
         alarm["MetricName"],
         alarm["Statistic"],
     )
-    assert {"service": "watch_books", "stage": "prod"} == {
+    assert {"service": service, "stage": "prod"} == {
         each["Name"]: each["Value"] for each in alarm["Dimensions"]
     }
     assert (0, "GreaterThanThreshold") == (alarm["Threshold"], alarm["ComparisonOperator"])

@@ -67,10 +67,10 @@ def test_books_never_expire_and_stream_both_images(dev: Template) -> None:
     assert "NEW_AND_OLD_IMAGES" == books["StreamSpecification"]["StreamViewType"]
 
 
-def test_clicks_are_keyed_by_their_id_alone(dev: Template) -> None:
+def test_clicks_are_keyed_by_lane_and_id(dev: Template) -> None:
     clicks = dev.properties(TABLE, "tablesclicks")
 
-    assert key("pk") == clicks["KeySchema"]
+    assert key("pk", "sk") == clicks["KeySchema"]
     assert "expires_at_epoch" == clicks["TimeToLiveSpecification"]["AttributeName"]
     assert "NEW_IMAGE" == clicks["StreamSpecification"]["StreamViewType"]
     assert "GlobalSecondaryIndexes" not in clicks

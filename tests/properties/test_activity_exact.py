@@ -1,4 +1,4 @@
-"""Counters of clicks are exact whatever the stream and the machines do."""
+"""Counters of clicks are exact whatever the stream and the machines do; estimates are alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shared.adapters.crawlers import is_crawler
 from shared.adapters.dynamodb.activity import Activity, arrival_in, shard_in
-from shared.domain.activity import figures
+from shared.domain.activity import Judged, figures, recounted
+from shared.domain.visitors import KNOWN
 from shared.usecases.roll_up_activity import roll_up_activity
 from tests.builders.activity import (
     CORE,
@@ -66,11 +67,8 @@ def split_stream(stream: Stream, clicks: list[Click], chance: random.Random) -> 
         records.append(record_of(click, last + chance.randint(1, 5)))
 
 
-@settings(max_examples=150, deadline=None)
-@given(drawn=CLICKS, seed=st.integers(min_value=0, max_value=2**32))
-def test_counters_equal_a_recount(drawn: list[dict[str, Any]], seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - chance, not a secret
-    clicks = clicks_from(drawn)
+def counted(clicks: list[Click], chance: random.Random) -> MemoryDynamo:
+    """Counts the clicks as a stream brings them, while the store fails now and then."""
     store = MemoryDynamo()
     faults_left = [20]
 
@@ -100,6 +98,15 @@ def test_counters_equal_a_recount(drawn: list[dict[str, Any]], seed: int) -> Non
     stream = Stream(handle=handle, chance=chance)
     split_stream(stream, clicks, chance)
     stream.deliver()
+    return store
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn=CLICKS, seed=st.integers(min_value=0, max_value=2**32))
+def test_counters_equal_a_recount(drawn: list[dict[str, Any]], seed: int) -> None:
+    clicks = clicks_from(drawn)
+
+    store = counted(clicks, random.Random(seed))  # noqa: S311 - chance, not a secret
 
     assert clicks_by_counter(clicks) == stored_clicks(store)
     for counter in counters(store):
@@ -113,3 +120,18 @@ def test_counters_equal_a_recount(drawn: list[dict[str, Any]], seed: int) -> Non
         persons = {one.visitor for one in mine if one.user_agent == FIREFOX}
         assert len([one for one in mine if one.user_agent == CRAWLER]) == counter.bots
         assert len(persons) == figures([counter]).uniques
+
+
+@settings(max_examples=20, deadline=None)
+@given(number=st.integers(KNOWN - 3, 4 * KNOWN), seed=st.integers(min_value=0, max_value=2**32))
+def test_estimates_equal_those_of_a_recount(number: int, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - chance, not a secret
+    clicks = [a_click(one, visitor=f"{chance.getrandbits(48):012x}") for one in range(number)]
+
+    store = counted(clicks, chance)
+
+    judged = [Judged(sequence=0, click=one, is_bot=False) for one in clicks]
+    for counter in counters(store):
+        again = recounted(counter.counter_id, judged, version=counter.version)
+        assert (again.clicks, again.visitors) == (counter.clicks, counter.visitors)
+        assert (number > KNOWN) == figures([counter]).estimated

@@ -1,8 +1,9 @@
 """Counters of clicks in the core table, and the clicks that they are made of."""
 
+import hashlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,21 +13,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import names
 from shared.adapters.dynamodb import keys
-from shared.adapters.dynamodb.client import get, query, unavailable
-from shared.adapters.dynamodb.codec import Item, from_wire
+from shared.adapters.dynamodb.client import get, get_many, query, unavailable
+from shared.adapters.dynamodb.codec import from_wire, to_wire
+from shared.adapters.dynamodb.counter_rows import SHARD_BYTES, counter_from, counter_row
+from shared.adapters.dynamodb.link_rows import click_from
 from shared.adapters.dynamodb.transactions import ABSENT, put
-from shared.domain.activity import Arrival, Counter, CounterId, Mark, Marks
+from shared.domain.activity import Arrival, Counter, CounterId
 from shared.domain.clicks import Click
 from shared.domain.errors import StaleVersionError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-COUNTERS_KEPT: Final = timedelta(days=800)
-"""Two years of figures can be compared; a day's visitors are not remembered for ever."""
-
-_MARK_DIGITS: Final = 12
-_SHARD_PREFIX: Final = "shardId-"
+_DAY_MILLISECONDS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +43,19 @@ class Activity:
         """
         row = get(self.client, self.core, _key(counter_id))
         return counter_from(row) if row else Counter(counter_id=counter_id)
+
+    def known(self, counter_ids: Iterable[CounterId]) -> dict[CounterId, Counter]:
+        """Return counters as they are or were a moment ago; of zeros if not seen yet.
+
+        Raises:
+            UnavailableError: when the store does not answer.
+        """
+        wanted = {_key(counter_id): counter_id for counter_id in counter_ids}
+        rows = get_many(self.client, self.core, [*wanted], consistent=False)
+        return {
+            counter_id: counter_from(rows[key]) if key in rows else Counter(counter_id=counter_id)
+            for key, counter_id in wanted.items()
+        }
 
     def save(self, counter: Counter) -> None:
         """Write a counter that is still as it was read.
@@ -99,12 +111,15 @@ class Clicks:
         Raises:
             UnavailableError: when the store does not answer.
         """
+        start = int(datetime.combine(day, time(), UTC).timestamp()) * 1_000
         request: dict[str, Any] = {
             "TableName": self.table,
             "ConsistentRead": True,
-            "FilterExpression": "#p = :p AND begins_with(#d, :d)",
-            "ExpressionAttributeNames": {"#p": "program_id", "#d": "clicked_at"},
-            "ExpressionAttributeValues": {":p": {"S": program_id}, ":d": {"S": day.isoformat()}},
+            "FilterExpression": "#p = :p AND #t >= :a AND #t < :z",
+            "ExpressionAttributeNames": {"#p": "p", "#t": "t"},
+            "ExpressionAttributeValues": to_wire(
+                {":p": program_id, ":a": start, ":z": start + _DAY_MILLISECONDS}
+            ),
         }
         while True:
             try:
@@ -135,14 +150,14 @@ def _slim(click: Click) -> Click:
 
 
 def shard_in(event: Mapping[str, Any]) -> str:
-    """Return the shard of a batch, in few bytes.
+    """Return the shard of a batch as 12 digits of its hash: its own name is long.
 
     Only a mapping with a tumbling window tells it, and without it nothing can be counted once.
 
     Raises:
         KeyError: the batch does not tell.
     """
-    return str(event["shardId"]).removeprefix(_SHARD_PREFIX).lstrip("0")
+    return hashlib.sha256(str(event["shardId"]).encode()).digest()[:SHARD_BYTES].hex()
 
 
 def arrival_in(record: Mapping[str, Any]) -> Arrival | None:
@@ -158,85 +173,6 @@ def arrival_in(record: Mapping[str, Any]) -> Arrival | None:
     if not re.fullmatch(r"[0-9]{1,40}", sequence):
         raise ValueError("no sequence number")
     return Arrival(sequence=int(sequence), click=click_from(from_wire(change["NewImage"])))
-
-
-def click_from(row: Item) -> Click:
-    """Return a click from its row; older rows lack campaign, asset and visitor.
-
-    Raises:
-        ValueError: it is not the row of a click.
-    """
-    texts = ("code", "program_id", "partner_id", "campaign", "asset", "visitor", "user_agent")
-    found = {name: row.get(name, "") for name in (names.PK, "clicked_at", *texts)}
-    if not all(isinstance(value, str) for value in found.values()):
-        raise ValueError("a text is of another type")
-    if not all(found[name] for name in (names.PK, "code", "program_id", "partner_id")):
-        raise ValueError("a key is missing")
-    if not re.fullmatch(rf"(?:[0-9a-f]{{{_MARK_DIGITS}}})?", found["visitor"]):
-        raise ValueError("the visitor's mark is none")
-    clicked_at = datetime.fromisoformat(found.pop("clicked_at"))
-    if clicked_at.utcoffset() != timedelta(0):
-        raise ValueError("the time is not in UTC")
-    click_id = found.pop(names.PK)
-    return Click(click_id=click_id, clicked_at=clicked_at, utm=row.get("utm", {}), **found)
-
-
-def counter_row(counter: Counter) -> Item:
-    """Return the row of a counter as it is written next, without its key."""
-    wanted = counter.counter_id
-    forgotten_at = datetime.combine(wanted.day, time(), UTC) + COUNTERS_KEPT
-    return {
-        "program_id": wanted.program_id,
-        "partner_id": wanted.partner_id,
-        "code": wanted.code,
-        "campaign": wanted.campaign,
-        "asset": wanted.asset,
-        "day": wanted.day.isoformat(),
-        "clicks": counter.clicks,
-        "bots": counter.bots,
-        "visitors": bytes.fromhex("".join(counter.visitors)),
-        "marks": marks_row(counter.marks),
-        "sealed": counter.sealed,
-        "version": counter.version + 1,
-        names.TTL: int(forgotten_at.timestamp()),
-    }
-
-
-def counter_from(row: Item) -> Counter:
-    """Return a counter from its row."""
-    visitors = row["visitors"].hex()
-    return Counter(
-        counter_id=CounterId(
-            program_id=row["program_id"],
-            day=date.fromisoformat(row["day"]),
-            partner_id=row["partner_id"],
-            code=row["code"],
-            campaign=row["campaign"],
-            asset=row["asset"],
-        ),
-        clicks=row["clicks"],
-        bots=row["bots"],
-        visitors=tuple(
-            visitors[at : at + _MARK_DIGITS] for at in range(0, len(visitors), _MARK_DIGITS)
-        ),
-        marks=marks_from(row["marks"]),
-        sealed=row["sealed"],
-        version=row["version"],
-    )
-
-
-def marks_row(marks: Marks) -> Item:
-    """Return marks as texts: a sequence number may have 40 digits, a number of the store 38."""
-    return {name: f"{mark.sequence}@{mark.hour}" for name, mark in marks.items()}
-
-
-def marks_from(texts: Item) -> Marks:
-    """Return the marks of a row."""
-    parts = {name: text.split("@") for name, text in texts.items()}
-    return {
-        name: Mark(sequence=int(sequence), hour=int(hour))
-        for name, (sequence, hour) in parts.items()
-    }
 
 
 def _key(counter_id: CounterId) -> keys.Key:

@@ -1,13 +1,14 @@
 """Links with a click cap, and the tallies that close them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared import names
 from shared.adapters.dynamodb import keys
-from shared.adapters.dynamodb.activity import marks_from, marks_row
-from shared.adapters.dynamodb.client import get
+from shared.adapters.dynamodb.client import get, get_many
+from shared.adapters.dynamodb.counter_rows import marks_from, marks_row
 from shared.adapters.dynamodb.link_rows import link_from
 from shared.adapters.dynamodb.transactions import ABSENT, put, transact, update
 from shared.domain.click_caps import CapTally, empty_tally
@@ -23,6 +24,12 @@ class ClickCaps:
 
     client: "DynamoDBClient"
     core: str
+
+    def capped(self, codes: Iterable[str]) -> set[str]:
+        """Return the codes among these whose links have a cap now."""
+        wanted = [keys.link(code) for code in codes]
+        rows = get_many(self.client, self.core, wanted, consistent=True)
+        return {link.code for link in map(link_from, rows.values()) if link.click_cap}
 
     def link(self, code: str) -> Link | None:
         """Read a link consistently."""

@@ -1,6 +1,6 @@
 """One DynamoDB client per function, and the reads that every adapter shares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -25,6 +25,11 @@ _CONFIG: Final = Config(
 )
 
 
+_BATCH_KEYS: Final = 100
+"""As many as one call may ask for."""
+_BATCH_TRIES: Final = 3
+
+
 def dynamodb_client() -> "DynamoDBClient":
     """Return a client with explicit timeouts and few retries."""
     return boto3.client("dynamodb", config=_CONFIG)
@@ -45,6 +50,35 @@ def get(client: "DynamoDBClient", table: str, key: "Key") -> Item | None:
     except (BotoCoreError, ClientError) as error:
         raise unavailable(error) from error
     return from_wire(answer["Item"]) if answer.get("Item") else None
+
+
+def get_many(
+    client: "DynamoDBClient", table: str, wanted: Sequence["Key"], *, consistent: bool
+) -> "dict[Key, Item]":
+    """Read different rows, each hundred in one call; those that are not there are left out.
+
+    Raises:
+        UnavailableError: when the store does not answer, or not completely.
+    """
+    found: dict[Key, Item] = {}
+    for begin in range(0, len(wanted), _BATCH_KEYS):
+        chunk = wanted[begin : begin + _BATCH_KEYS]
+        rest: Any = [{names.PK: {"S": pk}, names.SK: {"S": sk}} for pk, sk in chunk]
+        for _ in range(_BATCH_TRIES):
+            asked: Any = {table: {"Keys": rest, "ConsistentRead": consistent}}
+            try:
+                answer: Any = client.batch_get_item(RequestItems=asked)
+            except (BotoCoreError, ClientError) as error:
+                raise unavailable(error) from error
+            for item in answer["Responses"].get(table, ()):
+                row = from_wire(item)
+                found[row[names.PK], row[names.SK]] = row
+            rest = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+            if not rest:
+                break
+        else:
+            raise UnavailableError("keys_left")
+    return found
 
 
 def query(

@@ -1,4 +1,4 @@
-"""The keys of the two rows that the redirect reads. ``keys`` has them too, and all others."""
+"""The keys of the rows that the redirect knows. ``keys`` has them too, and all others."""
 
 from typing import Final
 
@@ -13,6 +13,11 @@ META: Final = "META"
 def link(code: str) -> Key:
     """Locate a link by its code."""
     return f"{names.LINK_PREFIX}{code}", META
+
+
+def click(click_id: str) -> Key:
+    """Locate a click by its id, whose last four symbols are its lane."""
+    return click_id[-4:], click_id
 
 
 def click_keyring() -> Key:

@@ -1,11 +1,25 @@
 """Rows of links and clicks. Standard library only, because the redirect reads them too."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from shared import names
+from shared.adapters.dynamodb import lean_keys
 from shared.adapters.dynamodb.codec import Item
-from shared.domain.clicks import Click
-from shared.domain.links import GPC, Link
+from shared.domain.clicks import MAX_AGENT_BYTES, Click
+from shared.domain.links import GPC, UTM_PREFIX, Link
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = 1 << 47
+"""Milliseconds until the year 6429."""
+
+_PHRASES: Final = (
+    ("Mozilla/5.0 (", "\x01"),
+    (" AppleWebKit/537.36 (KHTML, like Gecko) ", "\x02"),
+    (" Safari/537.36", "\x03"),
+)
+"""Of most user agents, more than half of their bytes; in rows each is one character."""
 
 
 def link_row(link: Link) -> Item:
@@ -72,19 +86,60 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+# A click's row is paid by the byte: its names are short, and what is empty is left out.
+
+
 def click_row(click: Click) -> Item:
-    """Return the row of a click with its key, the click's own id: no two clicks share a key."""
-    return {
-        names.PK: click.click_id,
-        "code": click.code,
-        "program_id": click.program_id,
-        "partner_id": click.partner_id,
-        "clicked_at": click.clicked_at.isoformat(),
-        "campaign": click.campaign,
-        "asset": click.asset,
-        "visitor": click.visitor,
-        "utm": dict(click.utm),
-        "user_agent": click.user_agent,
-        "ad_ids": dict(click.ad_ids) or None,
+    """Return the row of a click with its key."""
+    lane, click_id = lean_keys.click(click.click_id)
+    row: Item = {
+        names.PK: lane,
+        names.SK: click_id,
+        "t": int(click.clicked_at.timestamp() * 1_000),
+        "c": click.code,
+        "p": click.program_id,
+        "r": click.partner_id,
+        "n": click.campaign,
+        "a": click.asset,
+        "v": click.visitor,
+        "b": click.user_agent,
+        "u": {name[len(UTM_PREFIX) :]: value for name, value in click.utm.items()},
+        "i": dict(click.ad_ids),
         names.TTL: int(click.expires_at.timestamp()),
     }
+    for phrase in _PHRASES:
+        row["b"] = row["b"].replace(*phrase)
+    return {name: value for name, value in row.items() if value}
+
+
+def click_from(row: Item) -> Click:
+    """Return a click from its row; UTM parameters and advertising ids stay there.
+
+    Raises:
+        ValueError: it is not the row of a click.
+    """
+    found = [row.get(name, "") for name in (names.SK, "c", "p", "r", "n", "a", "v", "b")]
+    click_id, code, program_id, partner_id, campaign, asset, visitor, agent = found
+    if not all(isinstance(text, str) for text in found):
+        raise ValueError("a text is of another type")
+    if not all((click_id, code, program_id, partner_id)):
+        raise ValueError("a key is missing")
+    for phrase, short in _PHRASES:
+        agent = agent.replace(short, phrase)
+    if not re.fullmatch(r"(?:[0-9a-f]{12})?", visitor):
+        raise ValueError("the visitor's mark is none")
+    milliseconds = row.get("t")
+    if not isinstance(milliseconds, int) or not 0 <= milliseconds < _LATEST:
+        raise ValueError("the time is none")
+    return Click(
+        click_id=click_id,
+        code=code,
+        program_id=program_id,
+        partner_id=partner_id,
+        clicked_at=_EPOCH + timedelta(milliseconds=milliseconds),
+        campaign=campaign,
+        asset=asset,
+        visitor=visitor,
+        # Longer only if somebody sent the short forms.
+        user_agent=agent[:MAX_AGENT_BYTES],
+    )

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import names
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.books import (
+    books_of_holder,
     movement_from,
     movements_of_referral,
     movements_of_reward,
@@ -72,6 +73,27 @@ class Statements:
             raise unavailable(error) from error
         found = tuple(movement_from(from_wire(dict(row))) for row in rows)
         return found, str(found[-1].seq) if found and found[-1].seq > 1 else ""
+
+    def of_books(
+        self, holder_id: str, *, after: str, limit: int
+    ) -> tuple[tuple[Movement, ...], str]:
+        """Return a page of all books of a holder, one after the other, and the next place."""
+        books = books_of_holder(self.client, self.core, holder_id)
+        current, _, place = after.partition("#")
+        found: tuple[Movement, ...] = ()
+        for program_id in sorted(book.program_id for book in books):
+            if program_id < current:
+                continue
+            if len(found) == limit:
+                return found, f"{program_id}#"
+            before = place if program_id == current else ""
+            rows, rest = self.of_holder(
+                holder_id, program_id, after=before, limit=limit - len(found)
+            )
+            found += rows
+            if rest:
+                return found, f"{program_id}#{rest}"
+        return found, ""
 
     def of_referral(
         self, referral_id: str, *, after: str, limit: int

@@ -71,6 +71,17 @@ def test_a_link_below_its_cap_stays_open(world: World) -> None:
     assert 2 == tallied(world)
 
 
+def test_clicks_whose_links_can_not_be_looked_at_come_again(world: World) -> None:
+    store(world, a_link())
+    # The first call reads the counters, the second one the links.
+    busy = ClientError({"Error": {"Code": "ThrottlingException"}}, "BatchGetItem")
+    world.dynamo.before["batch_get_item"] = at_call(1, raiser(lambda: busy))
+
+    assert ["1"] == world.deliver(*records(1, 2))
+    assert [] == world.deliver(*records(1, 2))
+    assert 2 == tallied(world)
+
+
 def test_a_link_that_has_taken_its_clicks_is_closed(world: World) -> None:
     store(world, a_link())
 

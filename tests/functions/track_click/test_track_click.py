@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +39,15 @@ def test_a_person_is_sent_on_and_leaves_one_click(redirect: Redirect) -> None:
     } == answer
     assert ("spring", "ptr_1", NOW) == (token.code, token.partner_id, token.clicked_at)
     assert {
-        "pk": token.click_id,
-        "code": "spring",
-        "program_id": "prg_1",
-        "partner_id": "ptr_1",
-        "clicked_at": NOW.isoformat(),
-        "campaign": "",
-        "asset": "",
-        "visitor": "3d0ce4c05e79",
-        "utm": {"utm_source": "partner", "utm_medium": "mail"},
-        "user_agent": FIREFOX,
-        "ad_ids": None,
+        "pk": token.click_id[-4:],
+        "sk": token.click_id,
+        "t": int(NOW.timestamp()) * 1_000,
+        "c": "spring",
+        "p": "prg_1",
+        "r": "ptr_1",
+        "v": "3d0ce4c05e79",
+        "b": FIREFOX.replace("Mozilla/5.0 (", "\x01"),
+        "u": {"source": "partner", "medium": "mail"},
         "expires_at_epoch": int((NOW + timedelta(days=90)).timestamp()),
     } == click
     assert token.click_id.startswith("clk_")
@@ -56,6 +55,26 @@ def test_a_person_is_sent_on_and_leaves_one_click(redirect: Redirect) -> None:
 
 def test_codes_are_read_in_either_case(redirect: Redirect) -> None:
     assert "via=spring" in location_of(redirect("/SPRING"))
+
+
+def test_clicks_of_calm_traffic_lie_together_and_a_flood_does_not(
+    redirect: Redirect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    milliseconds = 64 * 1_000_000
+
+    def lanes(*moments: int) -> list[str]:
+        redirect.client.clicks.clear()
+        for moment in moments:
+            at = (milliseconds + moment) * 1_000_000
+            monkeypatch.setattr(time, "time_ns", lambda at=at: at)
+            redirect()
+        return [click["pk"] for click in redirect.client.clicks]
+
+    (own,) = set(lanes(0, 32, 70, 1_000_000))
+    flood = lanes(2_000_000, 2_000_001, 2_000_002, 2_000_031, 2_000_032)
+
+    assert [own, own] == [flood[0], flood[-1]]
+    assert 4 == len(set(flood))
 
 
 def test_every_click_has_its_own_token(redirect: Redirect) -> None:

@@ -111,7 +111,7 @@ class Table(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         operation = self.headers["x-amz-target"].partition(".")[2]
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        key = request.get("Key", request.get("Item"))["pk"]["S"]
+        key = request["Key"]["pk"]["S"] if "Key" in request else request["Item"]["sk"]["S"]
         self.operations.append(f"{operation} {key.partition('_')[0]}")
         answer = {"Item": ROWS[key]} if operation == "GetItem" else {}
         body = json.dumps(answer).encode()
