@@ -28,7 +28,7 @@ SOURCES := $(wildcard bench cli functions infra local programs shared tests)
 STAGE ?= dev
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-local packages test faults lint format types run demo synth docs bench load lock clean
+.PHONY: help setup setup-local packages test faults mutants lint format types run demo synth docs bench load lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -69,6 +69,10 @@ test: setup setup-local packages ## the gate: lint, types, import rules, all tes
 SECONDS ?= 60
 faults: setup ## strike at drawn pairs of faults for SECONDS=60, beyond what the gate does
 	@.venv/bin/python -m tests.harness --seconds $(SECONDS)
+
+SAMPLE ?= 40
+mutants: setup ## do the tests of money see changed operators and statements: SAMPLE=40 of each module
+	@.venv/bin/python -m tests.mutants --sample $(SAMPLE)
 
 lint: setup ## ruff, mypy, import rules
 	.venv/bin/ruff check $(SOURCES)

@@ -7,13 +7,14 @@
 * A rate is the sender's own, else the one that is pinned for the same subject and currency.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
 from shared.domain.deal import DEAL, Amount, Deal, Paid
-from shared.domain.money import MAX_MINOR, parse_decimal, split, to_minor
+from shared.domain.money import EXACT, MAX_MINOR, parse_decimal, split, to_minor
+from shared.domain.news import News, news
 from shared.domain.verdicts import DENIED, HELD, NOT_YET, Refusal
 
 
@@ -39,7 +40,8 @@ class Amounts:
     rates: Mapping[tuple[str, str], Decimal]
     needed: dict[tuple[str, str], NeededRate] = field(default_factory=dict)
     _net_invoices: dict[str, int] | None = None
-    _last_received: dict[str, datetime] | None = None
+    _refunded: int | None = None
+    _heard: dict[str, datetime] | None = None
 
     def minor(self, amount: Amount, subject: str = "") -> int:
         """Return an amount in minor units of the ledger currency.
@@ -53,7 +55,7 @@ class Amounts:
 
     def _converted(self, value: Decimal, amount: Amount, subject: str) -> int:
         if amount.currency != self.currency:
-            value *= self._rate(amount, subject)
+            value = EXACT.multiply(value, self._rate(amount, subject))
         minor = to_minor(value, self.currency)
         if abs(minor) > MAX_MINOR:
             raise Refusal(DENIED, "amount_too_large", (amount.fact_id,))
@@ -106,16 +108,19 @@ class Amounts:
         for refund in self.deal.taken_off:
             if refund.currency == amount.currency:
                 # Before it is converted: rounding must not tell net and gross apart.
-                value += _exact(refund)
+                value = EXACT.add(value, _exact(refund))
             else:
                 beside += self.minor(refund, DEAL)
         return self._converted(value, amount, DEAL) + beside
 
     def refunded_of_deal(self) -> int:
         """Return what was refunded of the deal as a whole."""
-        return sum(
-            self.minor(refund, DEAL) for refund in self.deal.refunds if refund.subject == DEAL
-        )
+        if self._refunded is None:
+            self._refunded = self._sum_of_deal(self.deal.refunds)
+        return self._refunded
+
+    def _sum_of_deal(self, refunds: Iterable[Amount]) -> int:
+        return sum(self.minor(refund, DEAL) for refund in refunds if refund.subject == DEAL)
 
     def net_deal(self) -> int:
         """Return the deal's amount less its refunds, never below zero."""
@@ -129,25 +134,56 @@ class Amounts:
         return self._net_invoices
 
     def _refunded_invoices(self) -> dict[str, int]:
-        paid = {paid.paid_id: paid for paid in self.deal.invoices}
-        left = {paid_id: self.gross_invoice(row) for paid_id, row in paid.items()}
-        for refund in self.deal.refunds:
+        left = {paid.paid_id: self.gross_invoice(paid) for paid in self.deal.invoices}
+        self._take_off(self.deal.refunds, left)
+        return left
+
+    def _take_off(self, refunds: Iterable[Amount], left: dict[str, int]) -> None:
+        for refund in refunds:
             kind, _, invoice_id = refund.subject.partition(":")
             if kind == DEAL:
-                self._spread(refund, paid, left)
+                self._spread(refund, left)
             elif invoice_id in left:
                 left[invoice_id] = max(left[invoice_id] - self.minor(refund), 0)
+
+    def follow(self, before: "Amounts") -> News | None:
+        """Carry on what was worked out before later facts came, and return what they tell.
+
+        None if they may tell of anything: then all is worked out anew.
+        """
+        told = news(before.deal, self.deal) if self.rates == before.rates else None
+        if told is None:
+            return None
+        try:
+            self._net_invoices = self._net_after(before, told)
+            self._refunded = before.refunded_of_deal() + self._sum_of_deal(told.refunds)
+        except Refusal:
+            return None
+        self._heard = dict(before.heard())
+        for subject, row in told.rows.items():
+            self._heard.pop(subject, None)
+            own = (refund for refund in before.deal.refunds if refund.subject == subject)
+            _hear(self._heard, (row.amount, *own))
+        _hear(self._heard, told.refunds)
+        return told
+
+    def _net_after(self, before: "Amounts", told: News) -> dict[str, int]:
+        fresh = {row.paid_id: self.gross_invoice(row) for row in told.invoices.values()}
+        left = before.net_invoices() | fresh
+        own = (row for row in before.deal.refunds if row.subject in told.invoices)
+        self._take_off(own, left)
+        self._take_off(told.refunds, left)
         return left
 
     def gross_invoice(self, paid: Paid) -> int:
         """Return an invoice's latest net amount as it was paid."""
         return max(self.minor(paid.amount), 0) if paid.amount else 0
 
-    def _spread(self, refund: Amount, paid: Mapping[str, Paid], left: dict[str, int]) -> None:
+    def _spread(self, refund: Amount, left: dict[str, int]) -> None:
         open_ids = [
-            paid_id
-            for paid_id, row in paid.items()
-            if row.reached.occurred_at <= refund.occurred_at and left[paid_id]
+            paid.paid_id
+            for paid in self.deal.invoices
+            if paid.reached.occurred_at <= refund.occurred_at and left[paid.paid_id]
         ]
         remaining = [left[paid_id] for paid_id in open_ids]
         total = min(self.minor(refund, DEAL), sum(remaining))
@@ -157,20 +193,25 @@ class Amounts:
 
     def last_received(self, *subjects: str) -> datetime | None:
         """Return when we last heard of an amount or refund of any of these subjects."""
-        if self._last_received is None:
-            self._last_received = self._receipts()
-        found = (self._last_received.get(subject) for subject in subjects)
+        heard = self.heard()
+        found = (heard.get(subject) for subject in subjects)
         return max((moment for moment in found if moment), default=None)
 
-    def _receipts(self) -> dict[str, datetime]:
-        told = [self.deal.amount, *(paid.amount for paid in self.deal.invoices)]
-        told += [paid.amount for paid in self.deal.renewals]
-        newest: dict[str, datetime] = {}
-        for amount in (*told, *self.deal.refunds):
-            if amount:
-                known = newest.get(amount.subject, amount.received_at)
-                newest[amount.subject] = max(known, amount.received_at)
-        return newest
+    def heard(self) -> Mapping[str, datetime]:
+        """Return when we last heard of an amount or refund of each subject."""
+        if self._heard is None:
+            rows = (*self.deal.invoices, *self.deal.renewals)
+            self._heard = {}
+            _hear(self._heard, (self.deal.amount, *(row.amount for row in rows)))
+            _hear(self._heard, self.deal.refunds)
+        return self._heard
+
+
+def _hear(newest: dict[str, datetime], told: Iterable[Amount | None]) -> None:
+    for amount in told:
+        if amount:
+            known = newest.get(amount.subject, amount.received_at)
+            newest[amount.subject] = max(known, amount.received_at)
 
 
 def _exact(amount: Amount) -> Decimal:

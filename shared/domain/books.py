@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from shared.domain.rewards import BY_REFERRAL, CLAW_BACK, EARN, MATURE, REVERSE, Change
+from shared.domain.rewards import BY_REFERRAL, CLAW_BACK, EARN, MATURE, REVERSE, Change, Step
 
 EXPENSE: Final = "expense"
 PENDING: Final = "pending"
@@ -128,34 +128,34 @@ def post(
     seq, head = book.seq, book.head
     posted_at = max(now, book.posted_at or now)
     for step, movement_id in zip(change.steps, movement_ids, strict=True):
-        movement = _movement(change, step.step, step.sequence, step.amount_minor)
         seq += 1
-        movement = replace(
-            movement,
-            movement_id=movement_id,
-            holder_id=book.holder_id,
-            posted_at=posted_at,
-            seq=seq,
-            prev_hash=head,
+        movement = _movement(
+            book, change, step, movement_id=movement_id, posted_at=posted_at, seq=seq, head=head
         )
         head = chain_hash(movement)
-        movement = replace(movement, hash=head)
-        for stage, sign in ((movement.debit, -1), (movement.credit, 1)):
-            name = account(stage, movement.kind, movement.currency)
-            balances[name] = balances.get(name, 0) + sign * movement.amount_minor
-        movements.append(movement)
+        movements.append(replace(movement, hash=head))
+        _count(balances, movement)
     if movements:
         book = replace(book, seq=seq, head=head, balances=balances, posted_at=posted_at)
     return book, tuple(movements)
 
 
-def _movement(change: Change, step: str, sequence: int, amount_minor: int) -> Movement:
+def _movement(
+    book: Book,
+    change: Change,
+    step: Step,
+    *,
+    movement_id: str,
+    posted_at: datetime,
+    seq: int,
+    head: str,
+) -> Movement:
     reward = change.reward
-    debit, credit = _ACCOUNTS[step]
+    debit, credit = _ACCOUNTS[step.step]
     return Movement(
-        movement_id="",
-        natural_key=natural_key(change, step, sequence),
-        holder_id=reward.holder_id,
+        movement_id=movement_id,
+        natural_key=natural_key(change, step.step, step.sequence),
+        holder_id=book.holder_id,
         role=reward.role,
         program_id=reward.program_id,
         scope=reward.scope,
@@ -163,19 +163,19 @@ def _movement(change: Change, step: str, sequence: int, amount_minor: int) -> Mo
         reward_id=reward.reward_id,
         rule_id=reward.rule_id,
         occurrence=reward.occurrence,
-        sequence=sequence,
-        step=step,
+        sequence=step.sequence,
+        step=step.step,
         debit=debit,
         credit=credit,
         kind=reward.kind,
         currency=reward.currency,
-        amount_minor=amount_minor,
+        amount_minor=step.amount_minor,
         cause=change.cause,
         terms_version=reward.terms_version,
-        posted_at=reward.effective_at,
+        posted_at=posted_at,
         effective_at=reward.effective_at,
-        seq=0,
-        prev_hash=GENESIS,
+        seq=seq,
+        prev_hash=head,
     )
 
 
@@ -196,10 +196,14 @@ def fold(movements: Iterable[Movement]) -> dict[str, int]:
     """Return the balances that the movements add up to, by account."""
     balances: dict[str, int] = {}
     for movement in movements:
-        for stage, sign in ((movement.debit, -1), (movement.credit, 1)):
-            name = account(stage, movement.kind, movement.currency)
-            balances[name] = balances.get(name, 0) + sign * movement.amount_minor
+        _count(balances, movement)
     return balances
+
+
+def _count(balances: dict[str, int], movement: Movement) -> None:
+    for stage, sign in ((movement.debit, -1), (movement.credit, 1)):
+        name = account(stage, movement.kind, movement.currency)
+        balances[name] = balances.get(name, 0) + sign * movement.amount_minor
 
 
 def broken_at(movements: Iterable[Movement]) -> int | None:

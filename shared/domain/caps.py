@@ -58,7 +58,7 @@ class NeededAllowance:
         own = self.own_minor
         if self.wanted_minor <= own:
             return self.wanted_minor
-        room = max(self.limit_minor - used_minor + own, 0)
+        room = self.limit_minor - used_minor + own
         if self.wanted_minor <= room:
             return self.wanted_minor
         if self.whole:
@@ -108,7 +108,7 @@ def under_caps(
         kept = []
         for holder_id, part in parts:
             wanted = part if face else worth_minor
-            left = fits(cap, holder_id, wanted) if wanted > 0 else 0
+            left = fits(cap, holder_id, wanted) if wanted > 0 else wanted
             if left < wanted:
                 code = "capped_partner" if cap.scope == PARTNER else "capped_budget"
                 if not face:
@@ -176,8 +176,9 @@ class Claimant:
         else:
             denied = False
         self._give_back(rule.rule_id, known.values())
+        ((_, left),) = found.parts
         return Room(
-            amount_minor=found.parts[0][1],
+            amount_minor=left,
             allowances=tuple(taken),
             code=found.code,
             denied=denied,

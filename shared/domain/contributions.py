@@ -1,11 +1,18 @@
 """What a referral adds to its introducer's sums: counts, revenue, and bases of true-ups.
 
+Only what the introducer may earn by counts. What counts for the minimum engagement counts before
+that: it is a referral that was accepted and that nothing else keeps from earning, whatever becomes
+of its deal; its place is pinned at once, so that later ones don't move it.
+
 Positions in a tier are needed as soon as a reward is posted, so a referral counts for them while
 its review is open. What pays by itself (successes, true-ups) counts only what was accepted.
 """
 
+from contextlib import suppress
+
 from shared.domain import referrals
-from shared.domain.case import Case, check_eligible, introducer, reached_at, tier_key
+from shared.domain.case import Case, introducer, reached_at, tier_key
+from shared.domain.eligibility import ENGAGEMENT, barred, check_eligible, counts_for_engagement
 from shared.domain.terms import BY_COUNT, RETROACTIVE, Rule, Tier
 from shared.domain.verdicts import Refusal
 
@@ -18,17 +25,22 @@ def success_key(milestone: str) -> str:
 def contributions(case: Case) -> dict[str, int]:
     """Return what counts at this moment, by key; a deal refunded whole counts nothing."""
     found: dict[str, int] = {}
-    if not introducer(case) or _is_refunded_whole(case):
+    introduced_by = introducer(case)
+    if not introduced_by or barred(introduced_by, case):
+        return found
+    if counts_for_engagement(case):
+        found[ENGAGEMENT] = 1
+        if ENGAGEMENT not in case.positions:
+            case.missing_positions.add(ENGAGEMENT)
+    if _is_refunded_whole(case):
         return found
     for rule in case.terms.rules:
-        try:
+        with suppress(Refusal):
             check_eligible(rule, case)
             if rule.is_partner_level:
                 _count_success(found, rule, case)
             elif rule.tier:
                 _contribute_to_tier(found, rule, rule.tier, case)
-        except Refusal:
-            continue
     return found
 
 
@@ -50,7 +62,7 @@ def _contribute_to_tier(found: dict[str, int], rule: Rule, tier: Tier, case: Cas
 
 
 def _is_refunded_whole(case: Case) -> bool:
-    if not case.deal.refunds or case.deal.amount is None:
+    if not case.deal.refunds:
         return False
     try:
         return case.amounts.gross_deal() > 0 and case.amounts.net_deal() == 0

@@ -5,13 +5,14 @@ Rates and percentages are ``Decimal``; floats never appear. Rounding is half up,
 
 import re
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Final
 
 from shared.domain.errors import invalid
 
 MAX_MINOR: Final = 10**15
-_PRECISION: Final = 60
+EXACT: Final = Context(prec=60)
+"""Wide enough for any two numbers that we read, so that nothing is rounded on the way."""
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 # ISO 4217 codes with minor units, funds codes too, by exponent (list one of 2026-01-01). Codes that
@@ -53,10 +54,16 @@ def parse_decimal(text: object) -> Decimal | None:
 
 def to_minor(value: Decimal, currency: str) -> int:
     """Round a decimal amount half up to the currency's minor units."""
-    with localcontext() as context:
-        context.prec = _PRECISION
+    with localcontext(EXACT):
         scaled = value.scaleb(EXPONENTS[currency])
-        return int(scaled.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        return int(scaled.to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def is_exact(value: Decimal, currency: str) -> bool:
+    """Tell whether the currency has all digits of a decimal amount, so that none is rounded."""
+    with localcontext(EXACT):
+        scaled = value.scaleb(EXPONENTS[currency])
+        return scaled == scaled.to_integral_value()
 
 
 def parse_amount(text: object, currency: str, path: str = "amount") -> int:
@@ -93,9 +100,8 @@ def money_json(minor: int, currency: str) -> dict[str, str]:
 
 def percent_of(minor: int, percent: Decimal) -> int:
     """Return ``percent`` per cent of an amount, rounded half up to whole minor units."""
-    with localcontext() as context:
-        context.prec = _PRECISION
-        return int((minor * percent / 100).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    with localcontext(EXACT):
+        return int((minor * percent / 100).to_integral_value(rounding=ROUND_HALF_UP))
 
 
 def split(minor: int, weights: Sequence[int]) -> tuple[int, ...]:

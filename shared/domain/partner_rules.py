@@ -18,7 +18,6 @@ from shared.domain.periods import last_moment
 from shared.domain.terms import (
     BY_REVENUE,
     EVERY_NTH,
-    FACE_VALUE_KINDS,
     RETROACTIVE,
     Benefit,
     Fixed,
@@ -153,7 +152,7 @@ def entitlement(terms: Terms, occasion: Occasion, partner_id: str, *, now: datet
     release_at = now + timedelta(days=rule.hold_days)
     benefit: dict[str, str] = {}
     worth = 0
-    if isinstance(rule.value, Benefit) and rule.kind not in FACE_VALUE_KINDS:
+    if isinstance(rule.value, Benefit):
         benefit = {"quantity": str(rule.value.quantity), "unit": rule.value.unit}
         if rule.value.percent is not None:
             benefit = {"percent": str(rule.value.percent)}
@@ -255,7 +254,6 @@ def _true_ups(
     terms: Terms, rule: Rule, sums: Mapping[str, int], seen: Mapping[str, tuple[int, ...]]
 ) -> Iterator[Occasion]:
     """Yield one true-up for each period: what the reached step adds to the whole of it."""
-    tier = rule.tier
     prefixes = f"{_BASE}{rule.rule_id}:", f"{rule.rule_id}:"
     periods = {
         key.removeprefix(prefix)
@@ -263,7 +261,7 @@ def _true_ups(
         for key in keys
         if key.startswith(prefix)
     }
-    for period in sorted(periods if tier else ()):
+    for period in sorted(periods):
         key = f"{rule.rule_id}:{period}"
         before, now = seen.get(key), _figures(rule, period, sums)
         if before == now:

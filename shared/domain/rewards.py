@@ -198,11 +198,7 @@ def difference(
     changes = []
     for identity in sorted(wanted.keys() | posted.keys()):
         entitlement = wanted.get(identity)
-        reward = posted.get(identity)
-        if reward is None and entitlement is not None:
-            reward = _blank(entitlement, subject)
-        if reward is None:
-            continue
+        reward = posted.get(identity) or _blank(wanted[identity], subject)
         if reward.terms_version != subject.terms_version:
             entitlement = _kept(reward, entitlement)
             reward = replace(reward, terms_version=subject.terms_version)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from shared.domain.bases import Amounts
 from shared.domain.conditions import Fields, pick
 from shared.domain.deal import DEAL, INVOICE_PAID, Paid, Reached
-from shared.domain.money import MAX_MINOR, format_amount
+from shared.domain.money import EXACT, MAX_MINOR, format_amount
 from shared.domain.terms import (
     KEEP,
     PRO_RATA,
@@ -27,7 +27,6 @@ from shared.domain.terms import (
 from shared.domain.verdicts import DENIED, NOT_YET, Refusal
 
 _YEAR: Final = 12
-_PRECISION: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,10 @@ class _Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valuation:
-    """Works out values of one referral."""
+    """Works out values of one referral.
+
+    ``overrides`` are other rates by rule, with their level, and the fact of one that has its own.
+    """
 
     amounts: Amounts
     fields: Fields
@@ -74,6 +76,13 @@ class Valuation:
         Raises:
             Refusal: when a figure is missing, or no row of a table fits.
         """
+        worked = self._worked(rule, reached, paid, position)
+        told_by = self.overrides.get(rule.rule_id, {}).get("fact")
+        return replace(worked, facts=(*worked.facts, told_by)) if told_by else worked
+
+    def _worked(
+        self, rule: Rule, reached: Reached, paid: Paid | None, position: int | None
+    ) -> Worked:
         plain, level = self._plain(rule)
         figures: dict[str, str] = {}
         if position is not None and rule.tier and level == "program":
@@ -174,7 +183,7 @@ class Valuation:
         if part < 1:
             figures["kept_part"] = str(part.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP))
         return Worked(
-            total_minor=_rounded(fixed.amount_minor * part),
+            total_minor=_rounded(EXACT.multiply(fixed.amount_minor, part)),
             base_minor=1,
             figures=figures,
             facts=tuple(facts),
@@ -193,8 +202,7 @@ class Valuation:
     ) -> Worked:
         base = self._base(percent, paid)
         figures = figures | base.figures | {"percent": str(percent.percent)}
-        with localcontext() as context:
-            context.prec = _PRECISION
+        with localcontext(EXACT):
             total = _rounded(base.amount * percent.percent / 100)
         if total > MAX_MINOR:
             raise Refusal(DENIED, "amount_too_large", base.facts)
@@ -265,8 +273,7 @@ class Valuation:
         if months <= 0:
             raise Refusal(NOT_YET, "field_missing", field="contract_months")
         wanted = percent.months if percent.base == "monthly_value" else min(months, _YEAR)
-        with localcontext() as context:
-            context.prec = _PRECISION
+        with localcontext(EXACT):
             amount = deal.amount * wanted / months
             shown = deal.amount / months if percent.base == "monthly_value" else amount
         figures = deal.figures | {
@@ -288,10 +295,9 @@ class Valuation:
             gross, net = self.amounts.gross_deal(), self.amounts.net_deal()
         else:
             return Decimal(1)
-        if gross <= 0 or net >= gross:
+        if net >= gross:
             return Decimal(1)
-        with localcontext() as context:
-            context.prec = _PRECISION
+        with localcontext(EXACT):
             kept = Decimal(net) / Decimal(gross)
             if (1 - kept) * 100 < rule.refund_threshold:
                 return Decimal(1)
@@ -314,6 +320,4 @@ def _with_rate(value: Plain, rate: Decimal | int) -> Plain:
 
 
 def _rounded(amount: Decimal) -> int:
-    with localcontext() as context:
-        context.prec = _PRECISION
-        return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return int(amount.to_integral_value(rounding=ROUND_HALF_UP))

@@ -171,3 +171,17 @@ def test_a_movement_names_its_referral_unless_it_is_of_a_partners_file() -> None
     _, (row,) = written((EARN, 1, 500))
     assert "ref_1" == row.referral_id
     assert not replace(row, scope="partner", subject_id="ptr_1").referral_id
+
+
+def test_what_has_no_one_spelling_is_never_hashed() -> None:
+    _, (row,) = written((EARN, 1, 500))
+    unknown: Any = (b"fct_1",)
+    with pytest.raises(TypeError):
+        chain_hash(replace(row, cause=unknown))
+
+
+def test_a_movement_is_dated_by_its_writer_and_by_what_it_is_for() -> None:
+    book = Book(holder_id="ptr_1", program_id="prg_1")
+    book, (row,) = post(book, change((EARN, 1, 5)), now=TURN, movement_ids=["mov_1"])
+    assert (TURN, START, TURN) == (row.posted_at, row.effective_at, book.posted_at)
+    assert ("mov_1", "ptr_1", ("fct_1",)) == (row.movement_id, row.holder_id, row.cause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -120,3 +120,31 @@ def test_splits_conserve_and_stay_within_one_unit(minor: int, weights: list[int]
 
 def test_equal_remainders_go_to_the_first() -> None:
     assert (34, 33, 33) == money.split(100, [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("minor", "weights", "parts"),
+    [
+        (4, [3, 4], (2, 2)),
+        (4, [4, 3], (2, 2)),
+        (10, [1, 2, 4], (1, 3, 6)),
+        (10, [5, 5, 5], (4, 3, 3)),
+        (11, [5, 5, 5], (4, 4, 3)),
+        (0, [1, 2], (0, 0)),
+        (7, [0, 1], (0, 7)),
+    ],
+)
+def test_what_is_left_over_goes_to_the_largest_remainders(
+    minor: int, weights: list[int], parts: tuple[int, ...]
+) -> None:
+    assert parts == money.split(minor, weights)
+
+
+@pytest.mark.parametrize("digits", [1, 28])
+def test_no_setting_of_the_process_changes_an_amount(digits: int) -> None:
+    with localcontext() as context:
+        context.prec = digits
+        assert 1_234_567_890 == money.to_minor(Decimal("12345678.895"), "USD")
+        assert 123_456_790 == money.percent_of(1_234_567_895, Decimal("10.00000004"))
+        large = Decimal("999999999999999999.494999999999999999")
+        assert 99_999_999_999_999_999_949 == money.to_minor(large, "USD")

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.books import Book, fold, post
-from shared.domain.entitlements import Entitlement
+from shared.domain.entitlements import Allowance, Entitlement
 from shared.domain.errors import ConflictError
 from shared.domain.rewards import (
+    CLAW_BACK,
     FULFILLED,
     REDEEMED,
     REVERSE,
@@ -67,6 +68,7 @@ def test_nothing_wanted_and_nothing_posted_is_nothing_to_do() -> None:
 
 def test_equal_is_nothing_to_do() -> None:
     reward = only([entitled(500)], [])
+    assert (500, 0) == (reward.net_minor, reward.worth_minor)
     assert () == effects([entitled(500)], [reward])
 
 
@@ -281,3 +283,99 @@ def test_another_rule_occurrence_or_holder_has_another_id(place: int) -> None:
     first = reward_id(subject, ("rule", "once", "ptr_1"))
     identity[place] = "other"
     assert first != reward_id(subject, (identity[0], identity[1], identity[2]))
+
+
+def test_a_reward_names_its_referral_unless_it_is_of_a_partners_file() -> None:
+    reward = only([entitled(500)], [])
+    assert "ref_1" == reward.referral_id
+    assert not replace(reward, scope="partner", subject_id="ptr_1").referral_id
+
+
+def test_the_first_lot_to_be_released_dates_the_reward() -> None:
+    reward = only([entitled(500)], [])
+    assert START + 30 * DAY == reward.release_at
+    late = Lot(sequence=2, amount_minor=1, release_at=START + 90 * DAY)
+    assert START + 30 * DAY == replace(reward, lots=(late, *reward.lots)).release_at
+    assert replace(reward, lots=()).release_at is None
+
+
+def test_other_terms_that_give_the_same_leave_its_dates() -> None:
+    before = replace(only([entitled(500)], []), terms_version=0)
+    assert () == effects([entitled(500, effective_at=START + DAY)], [before])
+    after = only([entitled(400, effective_at=START + DAY)], [before])
+    assert (1, 400, START + DAY) == (after.terms_version, after.net_minor, after.effective_at)
+
+
+def test_what_is_reversed_and_what_is_clawed_back_have_numbers_of_their_own() -> None:
+    reward = only([entitled(500)], [])
+    released = mature(reward, START + 30 * DAY)
+    assert released is not None
+    raised = only([entitled(700)], [released.reward])
+    (effect,) = effects([entitled(100)], [raised])
+    (change,) = effect.changes
+    assert [(REVERSE, 3, 200), (CLAW_BACK, 4, 400)] == [
+        (step.step, step.sequence, step.amount_minor) for step in change.steps
+    ]
+    assert (4, 100, 100) == (
+        change.reward.sequence,
+        change.reward.payable_minor,
+        change.reward.net_minor,
+    )
+
+
+DISCOUNT = entitled(0, kind="discount", benefit={"percent": "20"})
+
+
+@pytest.mark.parametrize(
+    ("state", "is_entitled", "after"),
+    [
+        ("fulfilled", False, "kept_fulfilled"),
+        ("redeemed", False, "kept_fulfilled"),
+        ("kept_fulfilled", True, "fulfilled"),
+    ],
+)
+def test_a_benefit_that_was_handed_over_is_kept(
+    state: str, after: str, *, is_entitled: bool
+) -> None:
+    benefit = replace(only([DISCOUNT], []), benefit_state=state)
+    (effect,) = effects([DISCOUNT] if is_entitled else [], [benefit])
+    (change,) = effect.changes
+    assert (after, after, benefit.sequence + 1) == (
+        change.reward.state,
+        change.entered,
+        change.reward.sequence,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "is_entitled"),
+    [
+        ("fulfilled", True),
+        ("redeemed", True),
+        ("kept_fulfilled", False),
+        ("refused", True),
+        ("refused", False),
+        ("voided", False),
+    ],
+)
+def test_facts_change_nothing_more_about_a_benefit_that_is_settled(
+    state: str, *, is_entitled: bool
+) -> None:
+    benefit = replace(only([DISCOUNT], []), benefit_state=state)
+    other = replace(
+        DISCOUNT, benefit={"percent": "30"}, held="review_pending", effective_at=START + DAY
+    )
+    assert () == effects([other] if is_entitled else [], [benefit])
+
+
+def test_a_benefit_that_was_handed_over_still_gives_room_back() -> None:
+    taken = Allowance(cap_id="c", scope="partner", period="lifetime", allowed_minor=7, cut=False)
+    fulfilled = replace(only([DISCOUNT], []), benefit_state=FULFILLED, allowances=(taken,))
+    (effect,) = effects([DISCOUNT], [fulfilled])
+    (change,) = effect.changes
+    assert (replace(fulfilled, allowances=()), (), "") == (
+        change.reward,
+        change.steps,
+        change.entered,
+    )
+    assert ("fct_end",) == change.cause

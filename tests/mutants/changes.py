@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,63 +34,101 @@ _RECKONED: dict[type[ast.operator], type[ast.operator]] = {
 }
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Expr, ast.If)
-# What no run depends on, or what only tells people something.
-_LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "bases", "keywords_of"}
+# What no run depends on.
+_LEFT_ALONE = {"annotation", "returns", "decorator_list", "type_params", "bases"}
+
+Path = tuple[tuple[str, int | None], ...]
+"""Fields, and places in them, from a module down to a node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One change: ``number`` counts the module's changes from 0."""
+    """One change: ``name`` says where and what, in words that a moved line leaves as they are.
+
+    ``function`` is the name of the function whose body is changed, or "" when the change takes
+    place while the module is loaded.
+    """
 
     module: str
-    number: int
-    line: int
-    change: str
-    tree: ast.Module
+    name: str
+    function: str
+    lines: range
+    source: ast.Module
+    path: Path
+    replacement: ast.AST
 
     def __str__(self) -> str:
-        return f"{self.module}:{self.line} {self.change}"
+        return f"line {self.lines.start}, {self.name}"
+
+    def tree(self) -> ast.Module:
+        """Return the changed module."""
+        changed = deepcopy(self.source)
+        _put(changed, self.path, self.replacement)
+        return ast.fix_missing_locations(changed)
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
     """Yield every change of a module's source, in the order of the source."""
     tree = ast.parse(source)
-    number = 0
-    for path, node in _walk(tree, ()):
+    named = Counter[str]()
+    for path, node, within in _walk(tree, (), _Within()):
         for replacement in _replacements(node):
-            changed = deepcopy(tree)
-            _put(changed, path, replacement)
-            ast.fix_missing_locations(changed)
+            name = f"{module}.{within.name}: {_short(node)} -> {_short(replacement)}"
+            if within.statement is not node and within.statement:
+                name += f" in {_short(within.statement)}"
+            named[name] += 1
             yield Mutant(
                 module=module,
-                number=number,
-                line=getattr(node, "lineno", 0),
-                change=f"{_short(node)} -> {_short(replacement)}",
-                tree=changed,
+                name=name if named[name] == 1 else f"{name} ({named[name]})",
+                function=within.function,
+                lines=_lines(node),
+                source=tree,
+                path=path,
+                replacement=replacement,
             )
-            number += 1
 
 
-Path = tuple[tuple[str, int | None], ...]
+def _lines(node: ast.AST) -> range:
+    return range(getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) + 1)
 
 
-def _walk(node: ast.AST, path: Path) -> Iterator[tuple[Path, ast.AST]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Within:
+    name: str = ""
+    function: str = ""
+    statement: ast.stmt | None = None
+
+    def entered(self, node: ast.AST, field: str) -> _Within:
+        """Return where the fields of a node are."""
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            name = f"{self.name}.{node.name}".lstrip(".")
+            in_body = isinstance(node, ast.FunctionDef) and field == "body"
+            return replace(self, name=name, function=name if in_body else self.function)
+        return self
+
+
+def _walk(node: ast.AST, path: Path, within: _Within) -> Iterator[tuple[Path, ast.AST, _Within]]:
     for name, value in ast.iter_fields(node):
         if name in _LEFT_ALONE or (isinstance(node, ast.AnnAssign) and name == "target"):
             continue
+        inside = within.entered(node, name)
         listed = isinstance(value, list)
         for place, child in enumerate(value) if listed else ((None, value),):
-            if isinstance(child, ast.AST) and not _is_for_people(child):
+            if isinstance(child, ast.AST) and not _is_left_alone(child):
                 here = (*path, (name, place))
-                yield here, child
-                yield from _walk(child, here)
+                found = replace(inside, statement=child) if isinstance(child, ast.stmt) else inside
+                yield here, child, found
+                yield from _walk(child, here, found)
 
 
-def _is_for_people(node: ast.AST) -> bool:
+def _is_left_alone(node: ast.AST) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    if isinstance(node, ast.keyword):
+        # Lengths that differ are a mistake of ours: no input can bring it about.
+        return node.arg == "strict"
     return isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom)
 
 
@@ -154,4 +193,4 @@ def _put(tree: ast.AST, path: Path, replacement: ast.AST) -> None:
 
 def _short(node: ast.AST) -> str:
     text = " ".join(ast.unparse(node).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 70 else f"{text[:67]}..."
