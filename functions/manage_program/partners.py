@@ -14,6 +14,7 @@ from shared.adapters.dynamodb import lists
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.partners import partner_from
 from shared.domain.access import PERSONAL_DATA
+from shared.domain.customers import company_of
 from shared.domain.errors import invalid
 from shared.domain.keyed import email_hmac
 from shared.domain.leads import normalise_email
@@ -23,6 +24,7 @@ from shared.usecases.manage_partners import (
     change_partner,
     create_partner,
     enrol,
+    in_order,
     read_partner,
 )
 
@@ -37,7 +39,8 @@ def create(call: Call) -> Answer:
             kind=body.kind,
             status=body.status,
             country=body.country,
-            email_hmac=_look_up(call, body.email),
+            categories=in_order(body.categories),
+            **_hashes(call, body.email),
             created_at=call.now,
         ),
         {"name": body.name, "email": body.email},
@@ -76,7 +79,9 @@ def change(call: Call) -> Answer:
     reason = str(fields.pop("reason", "")).strip()
     person: views.Json = {name: fields.pop(name) for name in ("name", "email") if name in fields}
     if "email" in person:
-        fields["email_hmac"] = _look_up(call, person["email"])
+        fields |= _hashes(call, person["email"])
+    if "categories" in fields:
+        fields["categories"] = in_order(fields["categories"])
     partner = change_partner(
         call.services.partners,
         call.id_of("partner_id"),
@@ -104,13 +109,19 @@ def enrol_partner(call: Call) -> Answer:
             group=body.group,
             cause=body.cause,
         ),
+        said=body.model_fields_set,
+        accepts=body.accept_documents,
         now=call.now,
     )
     return Answer(status=201, body=views.enrolment(enrolment))
 
 
-def _look_up(call: Call, email: str) -> str:
-    return email_hmac(call.services.server_secret(), normalise_email(email))
+def _hashes(call: Call, email: str) -> dict[str, str]:
+    secret = call.services.server_secret()
+    return {
+        "email_hmac": email_hmac(secret, normalise_email(email)),
+        "company_hmac": company_of(secret, email),
+    }
 
 
 def _with_person(call: Call, partner: Partner) -> views.Json:

@@ -33,10 +33,12 @@ KNOWN: Final = frozenset(
         "via",
         "click_id",
         "consent",
+        "declared",
     }
 )
-SEVERAL: Final = frozenset({"code", "click_id"})
-"""Known fields of which one form may send several: who introduces together, or clicked twice."""
+SEVERAL: Final = frozenset({"code", "click_id", "declared"})
+"""Known fields of which one form may send several: who introduces together, clicked twice, or has
+more than one thing to declare."""
 
 TRAP: Final = "_gotcha"
 NEXT: Final = "_next"

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from functions.submit_referral.fields import Fields, is_storable
 from shared.domain.errors import FieldError, InvalidFieldsError
 from shared.domain.leads import Lead, Submission
+from shared.domain.partners import CATEGORIES
 
 _MAX_EMAIL: Final = 254
 _MAX_EMPLOYEES: Final = 1_000_000_000
@@ -35,6 +36,7 @@ _MESSAGES: Final = {
     "bad_email": ("bad_email", "is not an e-mail address"),
     "out_of_range": ("out_of_range", f"must be from 0 to {_MAX_EMPLOYEES}"),
     "too_many": ("too_many", f"at most {MAX_SEVERAL} of them"),
+    "not_a_category": ("not_allowed", "must be some of " + ", ".join(CATEGORIES)),
     "not_a_choice": ("wrong_type", "must be true or false"),
 }
 """Kind of the schema's complaint -> our code and sentence. Its own text may quote the value."""
@@ -99,6 +101,12 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
 
 
+def _categories(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not set(values) <= set(CATEGORIES):
+        raise PydanticCustomError("not_a_category", "not a category")
+    return tuple(name for name in CATEGORIES if name in values)
+
+
 _Name = Annotated[
     str,
     StringConstraints(strict=True, strip_whitespace=True, max_length=200),
@@ -132,6 +140,7 @@ _Email = Annotated[
 ]
 _Codes = Annotated[tuple[_Short, ...], AfterValidator(_distinct), BeforeValidator(_several)]
 _Tokens = Annotated[tuple[_Long, ...], AfterValidator(_distinct), BeforeValidator(_several)]
+_Declared = Annotated[tuple[_Short, ...], AfterValidator(_categories), BeforeValidator(_several)]
 _YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 
@@ -153,6 +162,7 @@ class Form(BaseModel):
     via: _Short = ""
     click_id: _Tokens = ()
     consent: _YesOrNo = False
+    declared: _Declared = ()
 
 
 def read_submission(fields: Fields) -> Submission:
@@ -184,6 +194,7 @@ def read_submission(fields: Fields) -> Submission:
         codes=form.code,
         via=form.via,
         click_ids=form.click_id,
+        declared=form.declared,
         trapped=fields.trapped,
     )
 

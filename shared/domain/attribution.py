@@ -44,7 +44,9 @@ from shared.domain.entitlements import (
 from shared.domain.links import Link
 from shared.domain.money import split
 from shared.domain.partners import Enrolment, Partner
+from shared.domain.pinning import Pinned
 from shared.domain.terms import (
+    ALLOW,
     BY_ROLE,
     CLICK,
     CODE,
@@ -52,6 +54,7 @@ from shared.domain.terms import (
     LAST_TOUCH,
     UNDIVIDED,
     AttributionPolicy,
+    Eligibility,
 )
 
 TYPED_CODE: Final = "typed_code"
@@ -254,17 +257,21 @@ def is_outside_window(evidence: Evidence, attribution_days: int, now: datetime) 
     return touched_at is not None and now - touched_at > timedelta(days=attribution_days)
 
 
-def flags(found: Attribution, lead_hmac: str) -> tuple[str, ...]:
+def flags(found: Attribution, pinned: Pinned, who: Eligibility) -> tuple[str, ...]:
     """Return what a reviewer should look at; a flag never decides by itself.
 
-    Flags of those who share with the introducer name their partner.
+    ``who`` is who may earn by the terms. Flags of those who share with the introducer name their
+    partner.
     """
-    raised = []
+    raised = list(pinned.declared)
     for place, credit in enumerate(found.credits):
         partner = credit.partner
-        whose = f":{partner.partner_id}" if place else ""
-        if partner.email_hmac and partner.email_hmac == lead_hmac:
-            raised.append(f"self_referral{whose}")
+        known = pinned.partners.get(partner.partner_id, {})
+        own = list(known.get("categories", ()))
+        own += [f"{name}_missing" for name in who.required if name not in known.get("accepted", ())]
+        if known.get("self_referral") and who.self_referral != ALLOW:
+            own.append("self_referral")
         if partner.status == "suspended":
-            raised.append(f"partner_suspended{whose}")
-    return tuple(raised)
+            own.append("partner_suspended")
+        raised += [f"{flag}:{partner.partner_id}" if place else flag for flag in own]
+    return tuple(dict.fromkeys(raised))

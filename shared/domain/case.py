@@ -1,7 +1,7 @@
 """One referral under one version of terms: what the judgement of its rules rests on."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -16,8 +16,9 @@ from shared.domain.entitlements import CreditShare, Parties, read_shares
 from shared.domain.facts import Fact, latest
 from shared.domain.first_heard import first_heard
 from shared.domain.holders import Bound, Identity, bounds_of
+from shared.domain.money import to_minor
 from shared.domain.periods import period_key
-from shared.domain.terms import CAUSE, LEAD, PARTNER, Rule, Terms, Tier
+from shared.domain.terms import REFERRAL, Terms, Tier
 from shared.domain.values import Valuation
 from shared.domain.verdicts import DENIED, NOT_YET, REVERSED, Refusal
 
@@ -27,7 +28,12 @@ LEAD_REWARDED: Final = "lead_rewarded"
 
 @dataclass(slots=True, kw_only=True)
 class Case:
-    """One referral under one version of terms, and what the judgement collects on its way."""
+    """One referral under one version of terms, and what the judgement collects on its way.
+
+    ``partners`` is what was pinned of each partner who has or had a part. ``declared`` are the
+    categories of the referral; the fact ``declared_by`` overrules what was pinned of partners too.
+    ``lead_passed_on`` is the fact that another referral rewards the lead, or "".
+    """
 
     terms: Terms
     deal: Deal
@@ -42,6 +48,10 @@ class Case:
     submitted_at: datetime
     positions: Mapping[str, int]
     bounds: Mapping[Identity, Bound]
+    partners: Mapping[str, Mapping[str, Any]]
+    declared: frozenset[str]
+    declared_by: str
+    lead_passed_on: str
     missing_positions: set[str] = field(default_factory=set)
     bases: dict[str, int] = field(default_factory=dict)
 
@@ -56,6 +66,21 @@ def open_case(
     Raises:
         ValueError: when the facts lack the submission, which is a bug of the caller.
     """
+    return case_of(fold(ordered, terms), terms, ordered, known, parties)
+
+
+def case_of(
+    deal: Deal,
+    terms: Terms,
+    ordered: tuple[Fact, ...],
+    known: tuple[Fact, ...],
+    parties: Parties,
+) -> Case:
+    """Bring the deal and the facts that it comes from to what the judgement needs.
+
+    Raises:
+        ValueError: as ``open_case`` does.
+    """
     submitted = latest(ordered, kinds.SUBMITTED)
     if submitted is None:
         message = "a referral without its submission cannot be evaluated"
@@ -67,9 +92,10 @@ def open_case(
         introduced = min(introduced, datetime.fromisoformat(data["touch_at"]))
     floor = introduced - timedelta(days=terms.prior_days)
     shares = tuple(fact for fact in ordered if fact.kind == kinds.SHARES_SET)
-    deal = fold(ordered, terms)
     amounts = Amounts(deal=deal, currency=terms.currency, rates=_rates(ordered))
     attributes = data.get("attributes", {})
+    declared = latest(ordered, kinds.CATEGORIES_DECLARED)
+    passed_on = latest(ordered, kinds.LEAD_PASSED_ON)
     return Case(
         terms=terms,
         deal=deal,
@@ -78,7 +104,7 @@ def open_case(
         valuation=Valuation(
             amounts=amounts,
             fields=Fields(amounts=amounts, attributes=attributes),
-            overrides=data.get("overrides", {}),
+            overrides={**data.get("overrides", {}), **_own_rates(ordered, terms.currency)},
         ),
         allowances=Allowances(terms=terms, facts=known),
         attributes=attributes,
@@ -92,6 +118,45 @@ def open_case(
             if fact.kind == kinds.STANDING_PINNED
         },
         bounds=bounds_of(ordered),
+        partners=pinned_partners(ordered),
+        declared=frozenset(declared.data["categories"] if declared else data.get("declared", ())),
+        declared_by=declared.fact_id if declared else "",
+        lead_passed_on=passed_on.fact_id if passed_on else "",
+    )
+
+
+def pinned_partners(ordered: Iterable[Fact]) -> dict[str, dict[str, Any]]:
+    """Return what was pinned of each partner, of several facts all of it.
+
+    ``accepted`` are documents, ``categories`` what the partner is, ``self_referral`` says that the
+    partner is the lead. Whoever shares anew is looked at anew, so what was accepted since counts.
+    """
+    facts = tuple(ordered)
+    told = (latest(facts, kinds.TERMS_PINNED), *(f for f in facts if f.kind == kinds.SHARES_SET))
+    found: dict[str, dict[str, Any]] = {}
+    for fact in told:
+        for partner_id, known in (fact.data.get("partners", {}) if fact else {}).items():
+            before = found.get(partner_id, {})
+            found[partner_id] = {
+                name: (*before.get(name, ()), *known.get(name, ()))
+                for name in ("accepted", "categories")
+            }
+            is_lead = before.get("self_referral") or known.get("self_referral")
+            found[partner_id]["self_referral"] = bool(is_lead)
+    return found
+
+
+def with_deal(case: Case, deal: Deal) -> Case:
+    """Return a new case in which only the deal differs."""
+    amounts = Amounts(deal=deal, currency=case.terms.currency, rates=case.amounts.rates)
+    fields = Fields(amounts=amounts, attributes=case.attributes)
+    return replace(
+        case,
+        deal=deal,
+        amounts=amounts,
+        valuation=replace(case.valuation, amounts=amounts, fields=fields),
+        missing_positions=set(),
+        bases={},
     )
 
 
@@ -101,6 +166,18 @@ def _rates(ordered: Iterable[Fact]) -> dict[tuple[str, str], Decimal]:
         for fact in ordered
         if fact.kind == kinds.RATE_PINNED
     }
+
+
+def _own_rates(ordered: Iterable[Fact], currency: str) -> dict[str, dict[str, Any]]:
+    """Return the rates of this referral alone, by rule: the one that was set last."""
+    found = {}
+    for fact in ordered:
+        if fact.kind == kinds.RATE_SET:
+            rate = {"percent": fact.data.get("percent")}
+            if "fixed" in fact.data:
+                rate = {"fixed_minor": to_minor(Decimal(fact.data["fixed"]), currency)}
+            found[str(fact.data["rule"])] = {**rate, "level": REFERRAL, "fact": fact.fact_id}
+    return found
 
 
 def reached_at(milestone: str, case: Case) -> Reached:
@@ -161,32 +238,6 @@ def tier_key(tier: Tier, case: Case) -> str:
     reached = reached_at(tier.milestone, case)
     period = period_key(tier.period, reached.occurred_at, case.terms.time_zone)
     return f"{tier.by}:{tier.milestone}:{period}"
-
-
-def check_eligible(rule: Rule, case: Case) -> None:
-    """Demand that the terms let the rule's beneficiary earn at all.
-
-    Raises:
-        Refusal: with the reason why not.
-    """
-    side = LEAD if rule.beneficiary == LEAD else PARTNER
-    if rule.beneficiary == PARTNER and not introducer(case):
-        raise Refusal(DENIED, "no_partner")
-    if rule.beneficiary == CAUSE and not case.attributes.get("cause"):
-        raise Refusal(DENIED, "no_cause")
-    eligibility = case.terms.eligibility
-    if case.attributes.get("existing_customer") and side not in eligibility.allow_existing:
-        raise Refusal(DENIED, "existing_customer")
-    if side == LEAD:
-        if case.attributes.get(LEAD_REWARDED):
-            raise Refusal(DENIED, "lead_rewarded_before")
-        return
-    for name, allowed in (
-        ("partner_kind", eligibility.partner_kinds),
-        ("region", eligibility.regions),
-    ):
-        if allowed and case.attributes.get(name) not in allowed:
-            raise Refusal(DENIED, "not_eligible", field=name)
 
 
 def shares_at(case: Case, reached: Reached, name: str) -> tuple[CreditShare, ...]:

@@ -5,7 +5,8 @@ counted by our clock from the submission; terms that say nothing give 180 days. 
 partner may take the lead over, as long as nothing has come of the earlier referral beyond its
 submission and review. The earlier one keeps what it has: an open review ends as expired, a decided
 one stays. It takes no more news, is accepted no more, and whatever names it later means the
-referral that holds the lead now. So a lead is rewarded by one of them at most.
+referral that holds the lead now. So a lead is rewarded by one of them at most: an accepted one
+that gave it nothing by then never will, whatever terms it is moved to.
 """
 
 from collections.abc import Iterable
@@ -31,7 +32,10 @@ _BEFORE_ANY_DEAL: Final = frozenset(
         kinds.TERMS_PINNED,
         kinds.REVIEW_DECIDED,
         kinds.REGRADED,
+        kinds.RATE_SET,
         kinds.SHARES_SET,
+        kinds.CATEGORIES_DECLARED,
+        kinds.LEAD_PASSED_ON,
         kinds.HOLD_PLACED,
         kinds.HOLD_RELEASED,
         kinds.STANDING_PINNED,
@@ -77,7 +81,7 @@ class NewReferral:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succession:
-    """What becomes of the referral that loses its lead; the fact and event only if it expires."""
+    """What becomes of the referral that loses its lead, with a fact if it could earn for it yet."""
 
     before: Referral
     after: Referral

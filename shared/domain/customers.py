@@ -56,8 +56,14 @@ def by_domain(secret: bytes, domain: str) -> str:
     return f"cus_{domain_hmac(secret, host)}"
 
 
+def company_of(secret: bytes, address: str) -> str:
+    """Return the keyed hash of the company's domain behind an address; "" for free mail."""
+    host = normalise_email(address).rpartition("@")[2]
+    return "" if host in FREE_MAIL else domain_hmac(secret, host)
+
+
 def entries_of(secret: bytes, address: str) -> tuple[str, ...]:
     """Return the ids of the entries that make somebody a customer: the address, the company."""
-    host = normalise_email(address).rpartition("@")[2]
     found = by_email(secret, address)
-    return (found,) if host in FREE_MAIL else (found, f"cus_{domain_hmac(secret, host)}")
+    company = company_of(secret, address)
+    return (found, f"cus_{company}") if company else (found,)

@@ -34,14 +34,16 @@ class Submission:
     """One form as it arrived, checked in shape.
 
     ``codes`` were typed by a person, ``via`` is the code that a short link left on the page,
-    ``click_ids`` are signed click tokens; both in the order in which they were sent. ``trapped``
-    says that the field which people can't see was filled.
+    ``click_ids`` are signed click tokens; both in the order in which they were sent. ``declared``
+    are the categories that it tells of the introduction. ``trapped`` says that the field which
+    people can't see was filled.
     """
 
     lead: Lead
     codes: tuple[str, ...] = ()
     via: str = ""
     click_ids: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
     trapped: bool = False
 
 
@@ -87,6 +89,7 @@ def digest(program_id: str, submission: Submission) -> str:
         "code": _one_or_list(submission.codes),
         "via": submission.via,
         "click_id": _one_or_list(submission.click_ids),
+        "declared": list(submission.declared),
     }
     kept = {name: value for name, value in fields.items() if value}
     canonical = json.dumps(

@@ -16,6 +16,17 @@ WITHDRAWN: Final = "withdrawn"
 EXPIRED: Final = "expired"
 SPAM: Final = "spam"
 
+REVIEWS: Final = (
+    SUBMITTED,
+    IN_REVIEW,
+    ACTION_REQUIRED,
+    ACCEPTED,
+    REJECTED,
+    WITHDRAWN,
+    EXPIRED,
+    SPAM,
+)
+
 OPEN_REVIEW: Final = frozenset({SUBMITTED, IN_REVIEW, ACTION_REQUIRED})
 """While the review is open, rewards are posted but held."""
 

@@ -1,15 +1,27 @@
 """Create and change partners, and enrol them in programmes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
 from shared.domain.errors import ConflictError, NotFoundError, StaleVersionError, invalid
-from shared.domain.partners import ACTIVE, KINDS, MOVES, STATUSES, Enrolment, Move, Partner
+from shared.domain.partners import (
+    ACTIVE,
+    DOCUMENTS,
+    KINDS,
+    MOVES,
+    OF_PARTNERS,
+    STATUSES,
+    Acceptance,
+    Enrolment,
+    Move,
+    Partner,
+)
 from shared.ports import PartnerStore, ProgramStore
 
 TRIES: Final = 5
+_KEPT: Final = ("tier", "group", "cause")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,27 +118,42 @@ def read_partner(store: PartnerStore, partner_id: str) -> Partner:
 
 
 def enrol(
-    partners: PartnerStore, programs: ProgramStore, wanted: Enrolment, *, now: datetime
+    partners: PartnerStore,
+    programs: ProgramStore,
+    wanted: Enrolment,
+    *,
+    said: Collection[str],
+    accepts: Mapping[str, str] | None = None,
+    now: datetime,
 ) -> Enrolment:
     """Enrol a partner under the newest terms, which the partner accepts hereby.
 
     Enrolling again accepts newer terms; referrals already submitted keep theirs. Under the same
-    terms the time of acceptance stays.
+    terms the time of acceptance stays. What of tier, group and cause is not among the fields that
+    were ``said`` stays too, or a partner would lose a rate by accepting. ``accepts`` are versions
+    of documents that the partner accepts too, by name; one that was accepted before stays so, with
+    its time.
 
     Raises:
-        InvalidFieldsError: naming an unknown partner or programme.
+        InvalidFieldsError: naming an unknown partner, programme or document.
         ConflictError: ``program_has_no_terms``, ``program_closed`` or ``partner_not_active``.
         StaleVersionError: others wrote first, five times over.
     """
+    for name in accepts or ():
+        if name not in DOCUMENTS:
+            raise invalid("accept_documents", "not_allowed", _one_of(DOCUMENTS))
     for _ in range(TRIES):
         version = _open_terms(partners, programs, wanted)
         before = partners.enrolment(wanted.partner_id, wanted.program_id)
         same_terms = before is not None and before.terms_version == version
+        kept = {name: getattr(before, name) for name in _KEPT if name not in said} if before else {}
         enrolment = replace(
             wanted,
+            **kept,
             terms_version=version,
             accepted_at=before.accepted_at if before is not None and same_terms else now,
             judged_version=before.judged_version if before is not None and same_terms else 0,
+            documents=_accepted(before, accepts or {}, now),
         )
         if enrolment == before:
             return enrolment
@@ -136,6 +163,16 @@ def enrol(
             continue
         return enrolment
     raise StaleVersionError
+
+
+def _accepted(
+    before: Enrolment | None, accepts: Mapping[str, str], now: datetime
+) -> dict[str, Acceptance]:
+    found = dict(before.documents) if before is not None else {}
+    for name, version in accepts.items():
+        if name not in found or found[name].version != version:
+            found[name] = Acceptance(version=version, at=now)
+    return found
 
 
 def _open_terms(partners: PartnerStore, programs: ProgramStore, wanted: Enrolment) -> int:
@@ -154,8 +191,24 @@ def _open_terms(partners: PartnerStore, programs: ProgramStore, wanted: Enrolmen
     return program.terms_version
 
 
+def in_order(categories: Iterable[str]) -> tuple[str, ...]:
+    """Return the categories of a partner, each once.
+
+    Raises:
+        InvalidFieldsError: for one that no partner is in by themselves.
+    """
+    given = set(categories)
+    if not given <= set(OF_PARTNERS):
+        raise invalid("categories", "not_allowed", _one_of(OF_PARTNERS))
+    return tuple(name for name in OF_PARTNERS if name in given)
+
+
 def _check(partner: Partner) -> None:
     if partner.kind not in KINDS:
-        raise invalid("kind", "not_allowed", "must be one of " + ", ".join(KINDS))
+        raise invalid("kind", "not_allowed", _one_of(KINDS))
     if partner.status not in STATUSES:
-        raise invalid("status", "not_allowed", "must be one of " + ", ".join(STATUSES))
+        raise invalid("status", "not_allowed", _one_of(STATUSES))
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return "must be one of " + ", ".join(words)

@@ -20,7 +20,8 @@ from shared.domain.events import Event
 from shared.domain.facts import Fact
 from shared.domain.keyed import Receipt, email_hmac, receipt_token
 from shared.domain.leads import Submission, digest, normalise_email
-from shared.domain.pinning import Pinned, fields_used, pin
+from shared.domain.partners import Address
+from shared.domain.pinning import Pinned, fields_used, pin, pin_partner
 from shared.domain.programs import Program
 from shared.domain.referrals import Referral
 from shared.domain.terms import CLICK, CODE, UNDIVIDED, AttributionPolicy, Terms
@@ -116,6 +117,14 @@ class _Form:
     new_id: NewId
     correlation_id: str
 
+    @property
+    def address(self) -> Address:
+        email = self.submission.lead.email
+        return Address(
+            email_hmac=email_hmac(self.secret, normalise_email(email)),
+            company_hmac=customers.company_of(self.secret, email),
+        )
+
     def terms(self, version: int) -> Terms:
         found = self.store.terms(self.program, version)
         if found is None:
@@ -196,16 +205,22 @@ def _pin(form: _Form, found: Attribution) -> Pinned:
         link = form.store.link(found.link_code)
         campaign = link.campaign if link else ""
     winner = found.winner
-    return pin(
+    pinned = pin(
         terms,
         form.submission.lead,
         partner=winner.partner if winner else None,
         enrolment=winner.enrolment if winner else None,
+        link_code=found.link_code,
         campaign=campaign,
         touched_at=found.touch_at,
         existing_customer=_is_customer(form),
         now=form.now,
     )
+    partners = {
+        credit.partner.partner_id: pin_partner(credit.partner, credit.enrolment, form.address)
+        for credit in found.credits
+    }
+    return replace(pinned, partners=partners, declared=form.submission.declared)
 
 
 def _is_customer(form: _Form) -> bool:
@@ -249,21 +264,20 @@ def _facts_of_heir(
 
 def _new_referral(form: _Form, found: Attribution, pinned: Pinned) -> NewReferral:
     trapped = form.submission.trapped
-    lead_hmac = email_hmac(form.secret, normalise_email(form.submission.lead.email))
-    referral = _referral(form, found, lead_hmac, verdict=pinned.verdict)
-    terms = form.terms(referral.terms_version)
+    terms = form.terms(_version(form, found))
+    referral = _referral(form, found, pinned, terms)
     return NewReferral(
         referral=referral,
         facts=_first_facts(referral, found, pinned),
         lead=form.submission.lead,
         digest=digest(form.program.program_id, form.submission),
         protected_until=claims.protected_until(terms, form.now),
-        claim=None if trapped else lead_hmac,
+        claim=None if trapped else form.address.email_hmac,
         event=None if trapped else _event(form, referral),
     )
 
 
-def _referral(form: _Form, found: Attribution, lead_hmac: str, *, verdict: str) -> Referral:
+def _referral(form: _Form, found: Attribution, pinned: Pinned, terms: Terms) -> Referral:
     return Referral(
         referral_id=form.new_id("ref"),
         program_id=form.program.program_id,
@@ -271,12 +285,12 @@ def _referral(form: _Form, found: Attribution, lead_hmac: str, *, verdict: str) 
         partner_id=found.partner_id,
         terms_version=_version(form, found),
         submitted_at=form.now,
-        review=_first_review(form.submission, verdict),
+        review=_first_review(form.submission, pinned.verdict),
         link_code=found.link_code,
         click_id=found.click_id,
         touch_at=found.touch_at,
         attribution=found.outcome,
-        flags=attribution.flags(found, lead_hmac),
+        flags=attribution.flags(found, pinned, terms.eligibility),
     )
 
 
@@ -295,6 +309,11 @@ def _first_facts(
         "shares": [asdict(share) for share in found.shares],
         "attributes": dict(pinned.attributes),
     }
+    partners = {partner_id: dict(known) for partner_id, known in pinned.partners.items() if known}
+    if partners:
+        told["partners"] = partners
+    if pinned.declared:
+        told["declared"] = list(pinned.declared)
     if pinned.overrides:
         told["overrides"] = {rule_id: dict(rate) for rule_id, rate in pinned.overrides.items()}
     if referral.partner_id:

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from shared.domain import attribution
 from shared.domain.attribution import Attribution, Credit, Evidence, Refusal
 from shared.domain.click_tokens import Keyring, SigningKey
-from shared.domain.partners import Enrolment
-from shared.domain.terms import AttributionPolicy
+from shared.domain.partners import Address, Enrolment
+from shared.domain.pinning import Pinned, pin_partner
+from shared.domain.terms import AttributionPolicy, Eligibility
 from tests.builders.intake import KEYRING, NOW, click_token, link, partner
 
 ENROLMENT = Enrolment(partner_id="ptr_pia", program_id="prg_1", terms_version=1, accepted_at=NOW)
@@ -132,7 +134,7 @@ def test_evidence_without_a_time_is_never_too_old() -> None:
 def credit(
     partner_id: str = "ptr_pia",
     kind: str = attribution.TYPED_CODE,
-    **changes: str,
+    **changes: Any,  # noqa: ANN401 - any field
 ) -> Credit:
     """A partner with evidence of a kind."""
     return Credit(
@@ -169,7 +171,7 @@ def test_nobody_gets_no_share_and_keeps_every_reason() -> None:
         found.touch_at,
     )
     assert attribution.NO_EVIDENCE == attribution.nobody().outcome
-    assert () == attribution.flags(found, "hmac")
+    assert () == flags_of(found, "hmac")
 
 
 def test_the_winner_gets_the_whole_where_nothing_splits() -> None:
@@ -291,15 +293,52 @@ def test_a_known_address_stands_before_what_is_listed_behind_it(
     assert click == attribution.may_follow(policy, page)
 
 
-def test_flags_point_a_reviewer_at_self_referral_and_suspension() -> None:
-    def flags(lead_hmac: str, **changes: str) -> tuple[str, ...]:
-        found = attribution.credited([credit(**changes)], AttributionPolicy())
-        return attribution.flags(found, lead_hmac)
+def flags_of(
+    found: Attribution,
+    email_hmac: str,
+    *,
+    who: Eligibility | None = None,
+    declared: str = "",
+) -> tuple[str, ...]:
+    """What a submission pins of these partners, and the flags that come of it."""
+    lead = Address(email_hmac=email_hmac, company_hmac="c1")
+    partners = {
+        each.partner.partner_id: pin_partner(each.partner, each.enrolment, lead)
+        for each in found.credits
+    }
+    told = (declared,) if declared else ()
+    pinned = Pinned(attributes={}, overrides={}, partners=partners, declared=told)
+    return attribution.flags(found, pinned, who or Eligibility())
 
+
+def flags(lead_hmac: str, policy: str = "review", **changes: Any) -> tuple[str, ...]:  # noqa: ANN401
+    found = attribution.credited([credit(**changes)], AttributionPolicy())
+    return flags_of(found, lead_hmac, who=Eligibility(self_referral=policy))
+
+
+def test_flags_point_a_reviewer_at_documents_that_the_terms_ask_for() -> None:
+    proved = [credit("a"), credit("b")]
+    found = attribution.credited(proved, AttributionPolicy(split="equal"))
+    who = Eligibility(required=("agreement",))
+
+    assert ("agreement_missing", "agreement_missing:b") == flags_of(found, "h1", who=who)
+
+
+def test_flags_point_a_reviewer_at_self_referral_and_suspension() -> None:
     assert ("self_referral",) == flags("h1", email_hmac="h1")
+    assert ("self_referral",) == flags("h1", "deny", email_hmac="h1")
+    assert () == flags("h1", "allow", email_hmac="h1")
     assert () == flags("h1", email_hmac="h2")
     assert () == flags("", email_hmac="")
     assert ("partner_suspended",) == flags("h1", email_hmac="", status="suspended")
+
+
+def test_flags_point_a_reviewer_at_colleagues_officials_and_what_was_declared() -> None:
+    assert ("buyer_staff",) == flags("h1", email_hmac="h2", company_hmac="c1")
+    assert () == flags("h1", email_hmac="h2", company_hmac="c2")
+    assert ("public_official",) == flags("h1", categories=("public_official",))
+    nobody = attribution.nobody()
+    assert ("public_official",) == flags_of(nobody, "h1", declared="public_official")
 
 
 def test_flags_of_who_shares_name_the_partner() -> None:
@@ -310,6 +349,4 @@ def test_flags_of_who_shares_name_the_partner() -> None:
 
     found = attribution.credited(proved, AttributionPolicy(split="equal"))
 
-    assert ("self_referral", "self_referral:b", "partner_suspended:b") == attribution.flags(
-        found, "h1"
-    )
+    assert ("self_referral", "self_referral:b", "partner_suspended:b") == flags_of(found, "h1")

@@ -81,6 +81,28 @@ def test_a_click_makes_an_attributed_referral_with_its_first_facts(world: World)
     assert 1 == head.terms_version
 
 
+@pytest.mark.parametrize(
+    ("code", "rate"),
+    [
+        ("pia-code", {"percent": "15", "level": "link"}),
+        ("pia-second", {"percent": "14", "level": "partner"}),
+        ("otto-code", None),
+    ],
+)
+def test_rates_of_partner_and_link_are_pinned(
+    world: World, code: str, rate: dict[str, str] | None
+) -> None:
+    world.save_link(link("pia-second", "ptr_pia"))
+    override = {"rule": "won_commission", "percent": "15", "level": "link", "match": "pia-code"}
+    of_partner = {**override, "percent": "14", "level": "partner", "match": "ptr_pia"}
+    world.publish(1, {"overrides": [override, of_partner]})
+
+    received = world.submit(submission(code=code))
+
+    expected = {"won_commission": rate} if rate else {}
+    assert expected == pinned(world, received.referral_id).get("overrides", {})
+
+
 def test_both_facts_carry_the_submission_time_and_ids_of_their_own(world: World) -> None:
     received = world.submit(submission(code="pia-code"))
 

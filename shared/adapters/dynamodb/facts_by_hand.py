@@ -9,7 +9,7 @@ from shared.adapters.dynamodb import keys, lists
 from shared.adapters.dynamodb.client import get, query
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.outbox import stored
-from shared.adapters.dynamodb.partners import enrolment_from
+from shared.adapters.dynamodb.partners import enrolment_from, partner_from
 from shared.adapters.dynamodb.programs import program_from, terms_from
 from shared.adapters.dynamodb.referrals import fact_from, fact_row, referral_from
 from shared.adapters.dynamodb.transactions import (
@@ -20,7 +20,7 @@ from shared.adapters.dynamodb.transactions import (
 )
 from shared.domain.events import Event
 from shared.domain.facts import Fact
-from shared.domain.partners import Enrolment
+from shared.domain.partners import Enrolment, Partner
 from shared.domain.programs import Program, PublishedTerms
 from shared.domain.proposals import OPEN, Proposal
 from shared.domain.referrals import Referral
@@ -97,6 +97,11 @@ class FactsByHand:
         """Read a partner's enrolment."""
         row = get(self.client, self.core, keys.enrolment(partner_id, program_id))
         return enrolment_from(row) if row else None
+
+    def partner(self, partner_id: str) -> Partner | None:
+        """Read a partner."""
+        row = get(self.client, self.core, keys.partner(partner_id))
+        return partner_from(row) if row else None
 
     def proposal(self, referral_id: str, proposal_id: str) -> Proposal | None:
         """Read a proposal."""

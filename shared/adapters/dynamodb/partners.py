@@ -18,7 +18,7 @@ from shared.adapters.dynamodb.transactions import (
     update,
 )
 from shared.domain.errors import ConflictError
-from shared.domain.partners import Enrolment, Move, Partner
+from shared.domain.partners import Acceptance, Enrolment, Move, Partner
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -36,6 +36,8 @@ def partner_row(partner: Partner) -> Item:
         "status": partner.status,
         "country": partner.country,
         "email_hmac": partner.email_hmac,
+        "company_hmac": partner.company_hmac,
+        "categories": list(partner.categories),
         "created_at": partner.created_at.isoformat(),
         **keys.in_list(
             lists.PARTNERS, lists.EVERYWHERE, partner.partner_id, spread_by=partner.partner_id
@@ -51,6 +53,8 @@ def partner_from(row: Item) -> Partner:
         status=row["status"],
         country=row["country"],
         email_hmac=row["email_hmac"],
+        company_hmac=row.get("company_hmac", ""),
+        categories=tuple(row.get("categories", ())),
         created_at=datetime.fromisoformat(row["created_at"]),
     )
 
@@ -72,6 +76,15 @@ def enrolment_row(enrolment: Enrolment) -> Item:
         "group": enrolment.group,
         "cause": enrolment.cause,
         "judged_version": enrolment.judged_version or None,
+        "documents": documents_row(enrolment) or None,
+    }
+
+
+def documents_row(enrolment: Enrolment) -> dict[str, dict[str, str]]:
+    """Return the documents that a partner accepted as a row holds them."""
+    return {
+        name: {"version": accepted.version, "at": accepted.at.isoformat()}
+        for name, accepted in enrolment.documents.items()
     }
 
 
@@ -86,6 +99,10 @@ def enrolment_from(row: Item) -> Enrolment:
         group=row["group"],
         cause=row["cause"],
         judged_version=row.get("judged_version", 0),
+        documents={
+            name: Acceptance(version=each["version"], at=datetime.fromisoformat(each["at"]))
+            for name, each in row.get("documents", {}).items()
+        },
     )
 
 
@@ -203,6 +220,7 @@ class Partners:
                 "terms_version": before.terms_version,
                 "accepted_at": before.accepted_at.isoformat(),
                 "judged_version": before.judged_version or ABSENT,
+                "documents": documents_row(before) or ABSENT,
             }
         key = keys.enrolment(enrolment.partner_id, enrolment.program_id)
         transact(self.client, [put(self.core, key, enrolment_row(enrolment), expect=expect)])

@@ -203,6 +203,18 @@ def test_enrolling_accepts_the_newest_terms_once(api: Api) -> None:
     assert newer["tier"] == "gold"
 
 
+def test_enrolling_again_keeps_what_is_not_said_anew(api: Api) -> None:
+    partner_id = api.enrolled()
+    wanted = {"partner_id": partner_id, "program_id": "prg_demo", "accept_terms": True}
+    api.made("/enrolments", {**wanted, "tier": "gold", "group": "north", "cause": "cause_1"})
+
+    kept = api.made("/enrolments", wanted)
+    changed = api.made("/enrolments", {**wanted, "tier": "", "group": "south"})
+
+    assert ("gold", "north", "cause_1") == (kept["tier"], kept["group"], kept["cause"])
+    assert ("", "south", "cause_1") == (changed["tier"], changed["group"], changed["cause"])
+
+
 def test_terms_must_be_accepted(api: Api) -> None:
     partner_id = api.enrolled()
 
