@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli import links, partners, programs
+from cli import links, parked, partners, programs
 from cli.access import management
 from cli.output import Output
 from cli.refusals import FAILED, WRONG, WrongInputError, words_of
@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _terms(groups.add_parser("terms", help="terms of a programme"))
     _partners(groups.add_parser("partners", help="partners and enrolments"))
     _links(groups.add_parser("links", help="short links"))
+    _parked(groups.add_parser("parked", help="events and deliveries that were set aside"))
     return whole
 
 
@@ -120,6 +121,9 @@ def _partners(group: argparse.ArgumentParser) -> None:
     enrol = add("enrol", partners.enrol)
     enrol.add_argument("partner", type=_id)
     enrol.add_argument("program", type=_id)
+    enrol.add_argument("--tier", default="", metavar="gold")
+    enrol.add_argument("--group", default="")
+    enrol.add_argument("--cause", default="", help="who gets donations")
 
 
 def _links(group: argparse.ArgumentParser) -> None:
@@ -155,6 +159,23 @@ def _links(group: argparse.ArgumentParser) -> None:
     load.add_argument("--program", type=_id, help="for rows that name none")
     load.add_argument("--out", type=Path, metavar="FILE", help="codes and refusals, as CSV")
     load.add_argument("--dry-run", action="store_true", help="only check the file")
+
+
+def _parked(group: argparse.ArgumentParser) -> None:
+    add = _commands(group)
+    _limit(add("events", parked.events))
+    show = add("deliveries", parked.deliveries)
+    _limit(show)
+    show.add_argument("program", type=_id)
+    redrive = add("redrive", parked.redrive)
+    redrive.add_argument("--reason", metavar="not_handled")
+    redrive.add_argument("--error", help="what the last try failed with")
+    redrive.add_argument("--name", metavar="FactsChanged")
+    redrive.add_argument("--program", type=_id)
+    replay = add("replay", parked.replay)
+    replay.add_argument("program", type=_id)
+    replay.add_argument("--source", type=_id)
+    replay.add_argument("--reason", metavar="unknown_stage")
 
 
 def _limit(command: argparse.ArgumentParser) -> None:

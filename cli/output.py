@@ -53,6 +53,10 @@ class Output:
         for text in texts:
             self.out.write(plain(text) + "\n")
 
+    def document(self, value: object, whole: Mapping[str, Any]) -> None:
+        """Print a document that people edit, or all that is known of it as JSON."""
+        self._json(whole if self.as_json else value)
+
     def note(self, text: str) -> None:
         """Print a line beside the results."""
         self.err.write(plain(text) + "\n")

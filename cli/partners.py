@@ -25,6 +25,12 @@ def create(api: Management, asked: argparse.Namespace, output: Output) -> int:
 
 def enrol(api: Management, asked: argparse.Namespace, output: Output) -> int:
     """Enrol a partner, who has accepted the newest terms."""
-    body = {"partner_id": asked.partner, "program_id": asked.program, "accept_terms": True}
+    given = {"tier": asked.tier, "group": asked.group, "cause": asked.cause}
+    body = {
+        "partner_id": asked.partner,
+        "program_id": asked.program,
+        "accept_terms": True,
+        **{name: value for name, value in given.items() if value},
+    }
     output.record(api.post("/enrolments", body))
     return DONE

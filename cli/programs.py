@@ -64,10 +64,11 @@ def publish_terms(api: Management, asked: argparse.Namespace, output: Output) ->
 
 
 def show_terms(api: Management, asked: argparse.Namespace, output: Output) -> int:
-    """Show a published version as it was written, by default the newest."""
+    """Show a published version, by default the newest, as ``publish`` would take it again."""
     version = asked.version or api.get(f"/programs/{asked.program}")["terms_version"]
     found = api.get(f"/programs/{asked.program}/terms/{version}")
-    output.record(found)
+    output.note(f"version {version}, {found['effective_from']}, by {found['published_by']}")
+    output.document(found["definition"], found)
     return DONE
 
 

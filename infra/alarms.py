@@ -25,7 +25,10 @@ _PERIOD: Final = Duration.minutes(1)
 
 
 class Alarms(Construct):
-    """On each dead-letter queue and on the books; mailed if the stage has an address for it."""
+    """On each dead-letter queue, on the books and on what was set aside.
+
+    Mailed if the stage has an address for it.
+    """
 
     def __init__(
         self, scope: Construct, *, settings: Settings, dead_letter_queues: Mapping[str, sqs.Queue]
@@ -40,20 +43,31 @@ class Alarms(Construct):
                     period=_PERIOD, statistic="Maximum"
                 ),
             )
-        self._alarm(
-            "books_tampered",
-            f"A row of the books of {settings.stack_name} was changed or removed",
-            cloudwatch.Metric(
+        for name, description, metric_name, service in (
+            (
+                "books_tampered",
+                f"A row of the books of {settings.stack_name} was changed or removed",
+                names.METRIC_BOOKS_TAMPERED,
+                WATCH_BOOKS.name,
+            ),
+            (
+                "set_aside",
+                f"Events or deliveries of {settings.stack_name} wait for a person",
+                names.METRIC_SET_ASIDE,
+                names.SET_ASIDE,
+            ),
+        ):
+            metric = cloudwatch.Metric(
                 namespace=names.METRICS,
-                metric_name=names.METRIC_BOOKS_TAMPERED,
+                metric_name=metric_name,
                 dimensions_map={
-                    names.METRIC_SERVICE: WATCH_BOOKS.name,
+                    names.METRIC_SERVICE: service,
                     names.METRIC_STAGE: settings.stage,
                 },
                 period=_PERIOD,
                 statistic="Sum",
-            ),
-        )
+            )
+            self._alarm(name, description, metric)
 
     def _alarm(self, name: str, description: str, metric: cloudwatch.IMetric) -> None:
         alarm = cloudwatch.Alarm(

@@ -3,11 +3,15 @@
 What is shown names places and reasons, never the content of a delivery.
 """
 
+from contextlib import suppress
+from dataclasses import replace
+
 from functions.manage_program import paging, views
-from functions.manage_program.calls import Answer, Call
+from functions.manage_program.calls import Answer, Call, ids_of_request
 from shared.adapters.dynamodb.deliveries import Deliveries, parked
 from shared.domain.deliveries import PARKED, Delivery
 from shared.domain.errors import NotFoundError, StaleVersionError, invalid
+from shared.domain.facts import digest32
 from shared.usecases.replay_delivery import replay_delivery
 
 
@@ -31,9 +35,7 @@ def page(call: Call) -> Answer:
 def replay(call: Call) -> Answer:
     """Ask for a delivery to be applied again, after its mapping was mended."""
     delivery_id = call.id_of("delivery_id")
-    store = Deliveries(
-        client=call.services.client, core=call.services.core, vault=call.services.vault
-    )
+    store = _store(call)
     try:
         delivery = replay_delivery(
             store,
@@ -49,6 +51,47 @@ def replay(call: Call) -> Answer:
             raise NotFoundError from None
         delivery = known
     return Answer(status=202, body=_view(delivery))
+
+
+def replay_page(call: Call) -> Answer:
+    """Ask for all parked deliveries of one page that the filters fit; the cursor leads on."""
+    query = call.query("program_id", "source_id", "reason", *paging.PAGING)
+    if "program_id" not in query:
+        raise invalid("program_id", "required", "give program_id")
+    found, after = parked(
+        call.services.client,
+        call.services.core,
+        query["program_id"],
+        limit=paging.limit_of(query),
+        before=paging.after_of(call, query),
+    )
+    store = _store(call)
+    fitting = [delivery for delivery in found if _fits(delivery, query)]
+    for delivery in fitting:
+        # One that an earlier run of this request announced is not announced again, even if the
+        # page has become another one since.
+        new_id = ids_of_request(digest32(f"{call.mark}#{delivery.delivery_id}"))
+        with suppress(StaleVersionError, NotFoundError):
+            replay_delivery(
+                store,
+                delivery.delivery_id,
+                now=call.now,
+                new_id=new_id,
+                correlation_id=call.request_id,
+            )
+    items = [{"id": delivery.delivery_id} for delivery in fitting]
+    return replace(paging.listed(call, query, items, after), status=202)
+
+
+def _fits(delivery: Delivery, query: dict[str, str]) -> bool:
+    if query.get("source_id", delivery.source_id) != delivery.source_id:
+        return False
+    return "reason" not in query or query["reason"] in {each.code for each in delivery.reasons}
+
+
+def _store(call: Call) -> Deliveries:
+    services = call.services
+    return Deliveries(client=services.client, core=services.core, vault=services.vault)
 
 
 def _view(delivery: Delivery) -> views.Json:

@@ -3,6 +3,8 @@
 What is shown names subjects and reasons, never what an event says.
 """
 
+from dataclasses import replace
+
 from functions.manage_program import paging, views
 from functions.manage_program.calls import Answer, Call
 from shared.adapters.dynamodb.lists import EVERYWHERE, PARKED_EVENTS
@@ -12,6 +14,7 @@ from shared.domain.outgoing import StoredEvent, read_envelope
 from shared.usecases.redrive_event import redrive_event
 
 _PARKED = "parked"
+_FILTERS = ("reason", "error", "name", "program_id")
 
 
 def page(call: Call) -> Answer:
@@ -32,6 +35,32 @@ def redrive(call: Call) -> Answer:
     """Let a parked event be sent again, after its cause was mended."""
     event = redrive_event(call.services.outbox, call.id_of("event_id"), now=call.now)
     return Answer(status=202, body=_view(event))
+
+
+def redrive_page(call: Call) -> Answer:
+    """Let all parked events of one page go that the filters fit; the cursor leads on."""
+    query = call.query(*_FILTERS, *paging.PAGING)
+    found = call.services.lists.page(
+        PARKED_EVENTS,
+        EVERYWHERE,
+        after=paging.after_of(call, query),
+        limit=paging.limit_of(query),
+    )
+    events = [event for event in map(event_from, found.rows) if _fits(event, query)]
+    for event in events:
+        call.services.outbox.release(event, now=call.now)
+    items = [{"id": event.event_id} for event in events]
+    return replace(paging.listed(call, query, items, found.after), status=202)
+
+
+def _fits(event: StoredEvent, query: dict[str, str]) -> bool:
+    told = {
+        "reason": event.reason,
+        "error": event.error,
+        "name": event.name,
+        "program_id": read_envelope(event.envelope).get("program_id"),
+    }
+    return all(told[name] == query[name] for name in _FILTERS if name in query)
 
 
 def _view(event: StoredEvent) -> views.Json:

@@ -13,6 +13,7 @@ from shared.adapters.event_bus import EventBus, events_client
 from shared.runtime.clock import utc_now
 from shared.runtime.config import required
 from shared.runtime.ids import new_id
+from shared.runtime.set_aside import count_set_aside
 from shared.usecases.mature_rewards import mature_rewards
 from shared.usecases.sweep_outbox import sweep_outbox
 
@@ -53,4 +54,5 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
         _logger.info("swept", extra=outcome)
     if swept.parked:
         _logger.error("events_parked", extra={"parked": swept.parked})
+        count_set_aside(swept.parked)
     return outcome

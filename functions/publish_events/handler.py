@@ -14,6 +14,7 @@ from shared.adapters.dynamodb.outbox import OutboxRows, outgoing_in
 from shared.adapters.event_bus import EventBus, events_client
 from shared.runtime.clock import utc_now
 from shared.runtime.config import required
+from shared.runtime.set_aside import count_set_aside
 from shared.usecases.publish_events import publish_events
 
 _logger = Logger(service="publish_events")
@@ -45,5 +46,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         )
     if result.parked:
         _logger.error("events_parked", event_ids=result.parked)
+        count_set_aside(len(result.parked))
     first = result.undone[:1]
     return {"batchItemFailures": [{"itemIdentifier": places[event_id]} for event_id in first]}

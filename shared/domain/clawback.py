@@ -8,38 +8,18 @@ It covers rewards of referrals, by their totals: shares may still move. Bonuses 
 successes hang on sums, and follow them without a limit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
-from shared.domain import facts as kinds
 from shared.domain import referrals
-from shared.domain.case import Case, open_case
-from shared.domain.facts import Fact, in_order
+from shared.domain.case import Case, reached_at
+from shared.domain.earlier import Moment, earlier_moments
+from shared.domain.facts import Fact
+from shared.domain.news import News
 from shared.domain.occurrences import Worth, occurrences, worth
-from shared.domain.terms import FACE_VALUE_KINDS, Rule
+from shared.domain.terms import EVERY_INVOICE, EVERY_RENEWAL, FACE_VALUE_KINDS, Percent, Rule, Table
 from shared.domain.verdicts import Refusal
-
-Earlier = Sequence[tuple[datetime, Case]]
-"""The case as it was known right before each of these moments, in order."""
-
-_TIMELESS: Final = frozenset(
-    {
-        kinds.SUBMITTED,
-        kinds.TERMS_PINNED,
-        kinds.RATE_PINNED,
-        kinds.STANDING_PINNED,
-        kinds.ALLOWANCE_PINNED,
-        kinds.FORFEITED,
-        # What another referral earns from now on must not stay here too.
-        kinds.DEAL_MERGED,
-        kinds.REFERRAL_MERGED,
-    }
-)
-"""Facts that every earlier moment looks at: they are no news of the deal."""
-
-_PAID: Final = {kinds.INVOICE_PAID: "invoice_id", kinds.RENEWED: "renewal_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,62 +31,79 @@ class _Level:
     since: datetime
 
 
-def earlier_cases(case: Case, known: Sequence[Fact]) -> Earlier:
-    """Return what was known right before each receipt that may have changed what was given.
+def earlier_cases(case: Case, known: Sequence[Fact]) -> Sequence[Moment]:
+    """Return what was known right before each receipt.
 
-    There are none without a limit, or before anything could have stood for so long.
+    There is nothing without a limit, or before anything could have stood for so long.
     """
     days = case.terms.clawback_days
-    if days is None:
-        return []
-    moments = sorted({fact.received_at for fact in _changing(known)})
-    first = min(fact.received_at for fact in known)
-    if not moments or moments[-1] < first + timedelta(days=days):
-        return []
-    found = []
-    for moment in moments:
-        before = [f for f in known if f.received_at < moment or f.kind in _TIMELESS]
-        found.append((moment, open_case(case.terms, in_order(before), (), case.parties)))
-    return found
+    received = [fact.received_at for fact in known]
+    if days is None or max(received) < min(received) + timedelta(days=days):
+        return ()
+    return earlier_moments(case, known)
 
 
-def _changing(known: Iterable[Fact]) -> Iterable[Fact]:
-    """Yield all news but one more invoice or renewal after the others, which changes no other."""
-    latest: dict[str, datetime] = {}
-    seen: set[tuple[str, str]] = set()
-    for fact in sorted(known, key=lambda fact: (fact.received_at, fact.occurred_at, fact.fact_id)):
-        if fact.kind in _PAID:
-            key = (fact.kind, str(fact.data[_PAID[fact.kind]]))
-            last = latest.get(fact.kind, fact.occurred_at)
-            # One between them moves the numbers of those after it.
-            if key in seen or fact.occurred_at < last:
-                yield fact
-            seen.add(key)
-            latest[fact.kind] = max(last, fact.occurred_at)
-        elif fact.kind not in _TIMELESS:
-            yield fact
+def kept(rule: Rule, earlier: Sequence[Moment]) -> Mapping[str, Worth]:
+    """Return the most that can't be taken back any more of each occurrence, by its key.
 
-
-def kept(rule: Rule, earlier: Earlier) -> Mapping[str, Worth]:
-    """Return the most that can't be taken back any more of each occurrence, by its key."""
+    What an occurrence came to for several moments is looked at once, when it changes or at the end.
+    """
+    if rule.is_partner_level or not earlier:
+        return {}
     hold = timedelta(days=rule.hold_days)
+    limit = hold + timedelta(days=earlier[0].case.terms.clawback_days or 0)
     best: dict[str, _Level] = {}
     levels: dict[str, list[_Level]] = {}
     previous: datetime | None = None
-    for moment, case in earlier:
-        given = {each.occurrence.key: each for each in _given(rule, case)}
-        limit = hold + timedelta(days=case.terms.clawback_days or 0)
-        for key in dict.fromkeys((*levels, *given)):
+    opened = ""
+    for moment in earlier:
+        opened, before = _opened(rule, moment.case), opened
+        only = _changed(rule, moment.news) if opened == before else None
+        given = {each.occurrence.key: each for each in _given(rule, moment.case, only)}
+        for key in dict.fromkeys((*levels, *given)) if only is None else only:
+            if previous:
+                _keep(best, key, levels.get(key, ()), previous - limit)
             now = given.get(key)
             told = (now.raise_release_at - hold, previous) if now else ()
-            since = max((at for at in told if at), default=moment)
+            since = max((at for at in told if at), default=moment.at)
             levels[key] = _levelled(levels.get(key, []), now, since)
-            for level in levels[key]:
-                is_more = key not in best or level.size > best[key].size
-                if is_more and level.since + limit <= moment:
-                    best[key] = level
-        previous = moment
+        previous = moment.at
+    for key, stood in levels.items():
+        _keep(best, key, stood, earlier[-1].at - limit)
     return {key: replace(level.found, is_kept=True) for key, level in best.items()}
+
+
+def _opened(rule: Rule, case: Case) -> str:
+    """Name what the milestone decides of every invoice and renewal alike."""
+    try:
+        return reached_at(rule.milestone, case).milestone
+    except Refusal as refusal:
+        return refusal.code
+
+
+def _changed(rule: Rule, news: News | None) -> Collection[str] | None:
+    """Return the keys of what may be worth another amount, or None if anything may."""
+    if news is None or rule.occurrence not in {EVERY_INVOICE, EVERY_RENEWAL}:
+        return None
+    is_counted = rule.limit_times is not None or rule.limit_months is not None
+    if (is_counted and not news.is_in_order) or _rests_on_first_invoice(rule):
+        return None
+    return news.keys
+
+
+def _rests_on_first_invoice(rule: Rule) -> bool:
+    value = rule.value
+    rows = (*(row.value for row in value.rows), value.otherwise) if isinstance(value, Table) else ()
+    return any(
+        isinstance(plain, Percent) and plain.base == "first_invoice" for plain in (value, *rows)
+    )
+
+
+def _keep(best: dict[str, _Level], key: str, levels: Iterable[_Level], until: datetime) -> None:
+    """Remember the highest level that had stood for long enough."""
+    for level in levels:
+        if level.since <= until and (key not in best or level.size > best[key].size):
+            best[key] = level
 
 
 def _levelled(levels: list[_Level], now: Worth | None, since: datetime) -> list[_Level]:
@@ -122,12 +119,12 @@ def _levelled(levels: list[_Level], now: Worth | None, since: datetime) -> list[
     return [*lower, _Level(found=now, size=size, since=stood)]
 
 
-def _given(rule: Rule, case: Case) -> Iterable[Worth]:
+def _given(rule: Rule, case: Case, only: Collection[str] | None) -> Iterable[Worth]:
     """Yield what counted and was held by nobody."""
     if case.deal.review in referrals.OPEN_REVIEW or case.deal.holds:
         return
     try:
-        candidates = occurrences(rule, case)
+        candidates = occurrences(rule, case, only)
     except Refusal:
         return
     for occurrence in candidates:

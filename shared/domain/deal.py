@@ -22,10 +22,11 @@ from typing import Final
 from shared.domain import facts as kinds
 from shared.domain import referrals
 from shared.domain.facts import Fact
+from shared.domain.implied import closure
 from shared.domain.money import parse_decimal
 from shared.domain.sources import NET
 from shared.domain.terms import Terms
-from shared.domain.whole_deals import end_of, taken_by
+from shared.domain.whole_deals import WHOLE_DEALS, end_of, taken_by
 
 SUBMITTED: Final = "submitted"
 ACCEPTED: Final = "accepted"
@@ -71,26 +72,6 @@ class Paid:
     amount: Amount | None
 
 
-@dataclass(slots=True, kw_only=True)
-class _Fold:
-    review: str = ""
-    on_deal: dict[str, Reached] = field(default_factory=dict)
-    beside: dict[str, Reached] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
-    stage: Fact | None = None
-    amount: Fact | None = None
-    currency: Fact | None = None
-    fields: dict[str, str | int] = field(default_factory=dict)
-    invoices: dict[str, Paid] = field(default_factory=dict)
-    renewals: dict[str, Paid] = field(default_factory=dict)
-    rates: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    refunds: list[tuple[str, Amount]] = field(default_factory=list)
-    reversals: dict[str, datetime] = field(default_factory=dict)
-    holds: dict[str, str] = field(default_factory=dict)
-    grade: str = ""
-    returned_at: datetime | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deal:
     """What holds now. ``left`` maps milestones that no longer hold to the fact that ended them.
@@ -119,55 +100,81 @@ class Deal:
     returned_at: datetime | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class Folding:
+    """What holds after the facts so far, which must be added in order, each once."""
+
+    terms: Terms
+    review: str = ""
+    on_deal: dict[str, Reached] = field(default_factory=dict)
+    beside: dict[str, Reached] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    stage: Fact | None = None
+    amount: Fact | None = None
+    currency: Fact | None = None
+    fields: dict[str, str | int] = field(default_factory=dict)
+    invoices: dict[str, Paid] = field(default_factory=dict)
+    renewals: dict[str, Paid] = field(default_factory=dict)
+    rates: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    refunds: list[tuple[str, Amount]] = field(default_factory=list)
+    reversals: dict[str, datetime] = field(default_factory=dict)
+    holds: dict[str, str] = field(default_factory=dict)
+    grade: str = ""
+    returned_at: datetime | None = None
+    whole: list[Fact] = field(default_factory=list)
+
+    def add(self, ordered: Iterable[Fact]) -> None:
+        """Take in facts that follow those before."""
+        for fact in ordered:
+            handle = _HANDLERS.get(fact.kind)
+            if handle:
+                handle(self, fact, self.terms)
+
+    def deal(self) -> Deal:
+        """Return what holds so far; more facts may follow."""
+        on_deal, beside, left = dict(self.on_deal), dict(self.beside), dict(self.left)
+        end, taken = end_of(self.whole), taken_by(self.whole)
+        if end:
+            _leave(on_deal, tuple(on_deal), end, left)
+        if taken:
+            for group in (on_deal, beside):
+                _leave(group, group.keys() - {SUBMITTED, ACCEPTED}, taken, left)
+        return Deal(
+            review=self.review or referrals.SUBMITTED,
+            milestones=_earliest(on_deal, beside),
+            left={
+                name: fact_id
+                for name, fact_id in left.items()
+                if name not in on_deal and name not in beside
+            },
+            amount=_deal_amount(self),
+            stage=self.stage,
+            fields=dict(self.fields),
+            invoices=() if taken else tuple(self.invoices.values()),
+            renewals=() if taken else tuple(self.renewals.values()),
+            refunds=_standing(self),
+            taken_off=_taken_off(self),
+            rates=dict(self.rates),
+            holds=tuple(sorted(self.holds.values())),
+            grade=self.grade,
+            returned_at=self.returned_at,
+        )
+
+
 def fold(ordered: Iterable[Fact], terms: Terms) -> Deal:
     """Return what holds after ``ordered``, which must come from ``facts.in_order``."""
-    state = _Fold()
-    known = tuple(ordered)
-    for fact in known:
-        _apply(state, fact, terms)
-    end = end_of(known)
-    if end:
-        _leave(state.on_deal, tuple(state.on_deal), end, state)
-    taken = taken_by(known)
-    if taken:
-        for group in (state.on_deal, state.beside):
-            _leave(group, group.keys() - {SUBMITTED, ACCEPTED}, taken, state)
-        state.invoices, state.renewals = {}, {}
-    return Deal(
-        review=state.review or referrals.SUBMITTED,
-        milestones=_earliest(state.on_deal, state.beside),
-        left={
-            name: fact_id
-            for name, fact_id in state.left.items()
-            if name not in state.on_deal and name not in state.beside
-        },
-        amount=_deal_amount(state),
-        stage=state.stage,
-        fields=state.fields,
-        invoices=tuple(state.invoices.values()),
-        renewals=tuple(state.renewals.values()),
-        refunds=_standing(state),
-        taken_off=_taken_off(state),
-        rates=state.rates,
-        holds=tuple(sorted(state.holds.values())),
-        grade=state.grade,
-        returned_at=state.returned_at,
-    )
+    folding = Folding(terms=terms)
+    folding.add(ordered)
+    return folding.deal()
 
 
-def _apply(state: _Fold, fact: Fact, terms: Terms) -> None:
-    handle = _HANDLERS.get(fact.kind)
-    if handle:
-        handle(state, fact, terms)
-
-
-def _submitted(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _submitted(state: Folding, fact: Fact, _terms: Terms) -> None:
     # A decision stands, even if it was taken in the same moment or by a clock that is behind.
     state.review = state.review or str(fact.data.get("review", referrals.SUBMITTED))
     _latch(state.beside, SUBMITTED, fact, rank=0)
 
 
-def _review_decided(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _review_decided(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.review = str(fact.data["state"])
     if state.review == referrals.ACCEPTED:
         _latch(state.beside, ACCEPTED, fact, rank=0)
@@ -177,75 +184,79 @@ def _review_decided(state: _Fold, fact: Fact, _terms: Terms) -> None:
         state.left[ACCEPTED] = fact.fact_id
 
 
-def _milestone_reached(state: _Fold, fact: Fact, terms: Terms) -> None:
-    for name in closure(str(fact.data["milestone"]), terms):
+def _milestone_reached(state: Folding, fact: Fact, terms: Terms) -> None:
+    _reach(state, str(fact.data["milestone"]), fact, terms)
+
+
+def _reach(state: Folding, milestone: str, fact: Fact, terms: Terms) -> None:
+    for name in closure(milestone, terms):
         _latch(state.beside, name, fact, rank=0)
 
 
-def _amount_set(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _amount_set(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.amount = fact
     _keep_rate(state, DEAL, fact)
 
 
-def _currency_set(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _currency_set(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.currency = fact
 
 
-def _field_set(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _field_set(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.fields[str(fact.data["name"])] = fact.data["value"]
 
 
-def _invoice_paid(state: _Fold, fact: Fact, terms: Terms) -> None:
+def _invoice_paid(state: Folding, fact: Fact, terms: Terms) -> None:
     invoice_id = str(fact.data["invoice_id"])
     amount = _told(fact, f"invoice:{invoice_id}", "amount_net")
     _keep_rate(state, amount.subject, fact)
     _keep_paid(state.invoices, invoice_id, fact, amount)
-    for name in closure(INVOICE_PAID, terms):
-        _latch(state.beside, name, fact, rank=0)
+    _reach(state, INVOICE_PAID, fact, terms)
 
 
-def _renewed(state: _Fold, fact: Fact, terms: Terms) -> None:
+def _renewed(state: Folding, fact: Fact, terms: Terms) -> None:
     renewal_id = str(fact.data["renewal_id"])
     amount = _told(fact, f"renewal:{renewal_id}", "amount") if fact.data.get("amount") else None
     if amount:
         _keep_rate(state, amount.subject, fact)
     _keep_paid(state.renewals, renewal_id, fact, amount)
-    for name in closure(RENEWED, terms):
-        _latch(state.beside, name, fact, rank=0)
+    _reach(state, RENEWED, fact, terms)
 
 
-def _refunded(state: _Fold, fact: Fact, _terms: Terms) -> None:
-    key = f"refund:{fact.data['refund_id']}"
-    state.refunds.append((key, _told(fact, str(fact.data["of"]), "amount")))
+def _refunded(state: Folding, fact: Fact, _terms: Terms) -> None:
+    state.refunds.append((_taking_key(fact), _told(fact, str(fact.data["of"]), "amount")))
 
 
-def _charged_back(state: _Fold, fact: Fact, _terms: Terms) -> None:
-    key = f"chargeback:{fact.data['chargeback_id']}"
-    state.refunds.append((key, _told(fact, str(fact.data["of"]), "amount")))
-
-
-def _chargeback_reversed(state: _Fold, fact: Fact, _terms: Terms) -> None:
-    state.reversals.setdefault(f"chargeback:{fact.data['chargeback_id']}", fact.occurred_at)
+def _chargeback_reversed(state: Folding, fact: Fact, _terms: Terms) -> None:
+    state.reversals.setdefault(_taking_key(fact), fact.occurred_at)
     _return(state, fact)
 
 
-def _deal_restored(state: _Fold, fact: Fact, _terms: Terms) -> None:
-    _return(state, fact)
+def _taking_key(fact: Fact) -> str:
+    if fact.kind == kinds.REFUNDED:
+        return f"refund:{fact.data['refund_id']}"
+    return f"chargeback:{fact.data['chargeback_id']}"
 
 
-def _return(state: _Fold, fact: Fact) -> None:
+def _whole_deal(state: Folding, fact: Fact, _terms: Terms) -> None:
+    state.whole.append(fact)
+    if fact.kind == kinds.DEAL_RESTORED:
+        _return(state, fact)
+
+
+def _return(state: Folding, fact: Fact) -> None:
     state.returned_at = max(fact.received_at, state.returned_at or fact.received_at)
 
 
-def _regraded(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _regraded(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.grade = str(fact.data["grade"])
 
 
-def _hold_placed(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _hold_placed(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.holds[str(fact.data["hold_id"])] = fact.fact_id
 
 
-def _hold_released(state: _Fold, fact: Fact, _terms: Terms) -> None:
+def _hold_released(state: Folding, fact: Fact, _terms: Terms) -> None:
     state.holds.pop(str(fact.data["hold_id"]), None)
 
 
@@ -256,13 +267,13 @@ def _keep_paid(into: dict[str, Paid], paid_id: str, fact: Fact, amount: Amount |
     into[paid_id] = Paid(paid_id=paid_id, reached=reached, amount=latest)
 
 
-def _keep_rate(state: _Fold, subject: str, fact: Fact) -> None:
+def _keep_rate(state: Folding, subject: str, fact: Fact) -> None:
     rate = parse_decimal(fact.data.get("rate"))
     if rate is not None and rate > 0:
         state.rates[subject, _currency(fact)] = rate
 
 
-def _standing(state: _Fold, at: datetime | None = None) -> tuple[Amount, ...]:
+def _standing(state: Folding, at: datetime | None = None) -> tuple[Amount, ...]:
     """Return the refunds and chargebacks that stand, or stood at a moment, as they occurred."""
     # Told again, the last word counts.
     standing = {
@@ -274,7 +285,7 @@ def _standing(state: _Fold, at: datetime | None = None) -> tuple[Amount, ...]:
     return tuple(sorted(standing.values(), key=lambda row: (row.occurred_at, row.fact_id)))
 
 
-def _taken_off(state: _Fold) -> tuple[Amount, ...]:
+def _taken_off(state: Folding) -> tuple[Amount, ...]:
     if state.amount is None or state.amount.data.get("amount_is") != NET:
         return ()
     standing = _standing(state, state.amount.occurred_at)
@@ -297,14 +308,14 @@ def _currency(fact: Fact) -> str:
     return str(fact.data.get("currency") or fact.data.get("default_currency") or "")
 
 
-def _enter(state: _Fold, fact: Fact, terms: Terms) -> None:
+def _enter(state: Folding, fact: Fact, terms: Terms) -> None:
     rank = int(fact.data["rank"])
     ladder: Mapping[str, int] = fact.data.get("ladder", {})
     if fact.data["outcome"] == "lost":
         ended = [name for name in state.on_deal if _ends_when_lost(name, ladder, terms, state)]
     else:
         ended = [name for name, reached in state.on_deal.items() if reached.rank > rank]
-    _leave(state.on_deal, ended, fact, state)
+    _leave(state.on_deal, ended, fact, state.left)
     milestone = str(fact.data.get("milestone") or "")
     if milestone:
         for name in closure(milestone, terms):
@@ -313,13 +324,13 @@ def _enter(state: _Fold, fact: Fact, terms: Terms) -> None:
     state.stage = fact
 
 
-def _leave(group: dict[str, Reached], names: Iterable[str], by: Fact, state: _Fold) -> None:
+def _leave(group: dict[str, Reached], names: Iterable[str], by: Fact, left: dict[str, str]) -> None:
     for name in names:
         del group[name]
-        state.left[name] = by.fact_id
+        left[name] = by.fact_id
 
 
-def _ends_when_lost(name: str, ladder: Mapping[str, int], terms: Terms, state: _Fold) -> bool:
+def _ends_when_lost(name: str, ladder: Mapping[str, int], terms: Terms, state: Folding) -> bool:
     if terms.retract_on_lost is not None:
         return name in terms.retract_on_lost
     won_rank = ladder.get(WON)
@@ -342,14 +353,6 @@ def _reached(name: str, fact: Fact, *, rank: int) -> Reached:
     )
 
 
-def closure(milestone: str, terms: Terms) -> list[str]:
-    """Return the milestone and all that it implies, directly or not."""
-    found = [milestone]
-    for name in found:
-        found += [implied for implied in terms.implies.get(name, ()) if implied not in found]
-    return found
-
-
 def _earliest(*groups: Mapping[str, Reached]) -> dict[str, Reached]:
     result: dict[str, Reached] = {}
     for group in groups:
@@ -363,7 +366,7 @@ def _earliest(*groups: Mapping[str, Reached]) -> dict[str, Reached]:
     return result
 
 
-def _deal_amount(state: _Fold) -> Amount | None:
+def _deal_amount(state: Folding) -> Amount | None:
     fact = state.amount
     if fact is None:
         return None
@@ -373,7 +376,7 @@ def _deal_amount(state: _Fold) -> Amount | None:
     return told
 
 
-_Handler = Callable[[_Fold, Fact, Terms], None]
+_Handler = Callable[[Folding, Fact, Terms], None]
 
 _HANDLERS: Final[Mapping[str, _Handler]] = {
     kinds.SUBMITTED: _submitted,
@@ -386,9 +389,9 @@ _HANDLERS: Final[Mapping[str, _Handler]] = {
     kinds.INVOICE_PAID: _invoice_paid,
     kinds.RENEWED: _renewed,
     kinds.REFUNDED: _refunded,
-    kinds.CHARGED_BACK: _charged_back,
+    kinds.CHARGED_BACK: _refunded,
     kinds.CHARGEBACK_REVERSED: _chargeback_reversed,
-    kinds.DEAL_RESTORED: _deal_restored,
+    **dict.fromkeys(WHOLE_DEALS, _whole_deal),
     kinds.REGRADED: _regraded,
     kinds.HOLD_PLACED: _hold_placed,
     kinds.HOLD_RELEASED: _hold_released,

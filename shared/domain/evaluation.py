@@ -12,7 +12,7 @@ from typing import Final
 
 from shared.domain import referrals
 from shared.domain.bases import NeededRate
-from shared.domain.caps import NeededAllowance
+from shared.domain.caps import NeededAllowance, Parts
 from shared.domain.case import (
     Case,
     introducer,
@@ -22,6 +22,7 @@ from shared.domain.case import (
 from shared.domain.clawback import earlier_cases, kept
 from shared.domain.contributions import contributions
 from shared.domain.deal import Deal
+from shared.domain.eligibility import LEFT_OUT, all_barred, barred, left_out
 from shared.domain.entitlements import Entitlement, Parties
 from shared.domain.facts import Fact, in_order
 from shared.domain.holders import bounded
@@ -176,7 +177,7 @@ def _grant(rule: Rule, case: Case, found: Worth, spent: int) -> tuple[list[Entit
     if rule.kind in FACE_VALUE_KINDS and total <= 0:
         reason = code or worked.refunded or "amount_is_zero"
         raise Refusal(DENIED, reason, worked.facts, **worked.figures)
-    parts = _parts(rule, case, occurrence, total)
+    parts, left = _parts(rule, case, occurrence, total)
     allowed = case.allowances.apply(rule, occurrence.key, reached, parts, worked.worth_minor)
     if allowed.code:
         code = allowed.code
@@ -192,6 +193,8 @@ def _grant(rule: Rule, case: Case, found: Worth, spent: int) -> tuple[list[Entit
             "amount": format_amount(paid_out, case.terms.currency),
             "currency": case.terms.currency,
         }
+    if left:
+        figures[LEFT_OUT] = left
     held = [reason for reason in _held(case) if reason]
     if held:
         figures["held"] = ", ".join(held)
@@ -250,21 +253,29 @@ def _under_rule_caps(rule: Rule, worked: Worked, spent: int) -> tuple[int, str]:
     return total, code
 
 
-def _parts(
-    rule: Rule, case: Case, occurrence: Occurrence, total: int
-) -> tuple[tuple[str, int], ...]:
-    """Divide a reward among its holders; the parts sum to the whole.
+def _parts(rule: Rule, case: Case, occurrence: Occurrence, total: int) -> tuple[Parts, str]:
+    """Divide a reward among its holders, and name those who may not earn their part.
+
+    All parts sum to the whole; what somebody may not earn goes to nobody else.
 
     Raises:
-        Refusal: when nobody had introduced the lead by then.
+        Refusal: when nobody had introduced the lead by then, or nobody may earn a part.
     """
     if rule.beneficiary == LEAD:
-        return ((case.parties.lead_id, total),)
+        return ((case.parties.lead_id, total),), ""
     if rule.beneficiary == CAUSE:
-        return ((f"cause:{case.attributes['cause']}", total),)
+        return ((f"cause:{case.attributes['cause']}", total),), ""
     name = occurrence.key if occurrence.paid else rule.milestone
     shares = shares_at(case, occurrence.reached, name)
     if not shares:
         raise Refusal(DENIED, "no_partner")
     parts = split(total, [share.basis_points for share in shares])
-    return tuple((share.partner_id, part) for share, part in zip(shares, parts, strict=True))
+    found = {share.partner_id: barred(share.partner_id, case) for share in shares}
+    refusals = {partner_id: why for partner_id, why in found.items() if why}
+    if len(refusals) == len(found):
+        raise all_barred(refusals)
+    return tuple(
+        (share.partner_id, part)
+        for share, part in zip(shares, parts, strict=True)
+        if share.partner_id not in refusals
+    ), left_out(refusals)

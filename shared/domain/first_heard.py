@@ -9,8 +9,9 @@ from datetime import datetime
 
 from shared.domain import facts as kinds
 from shared.domain import referrals
-from shared.domain.deal import ACCEPTED, INVOICE_PAID, RENEWED, SUBMITTED, closure
+from shared.domain.deal import ACCEPTED, INVOICE_PAID, RENEWED, SUBMITTED
 from shared.domain.facts import Fact
+from shared.domain.implied import closure
 from shared.domain.terms import Terms
 
 

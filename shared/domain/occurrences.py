@@ -3,12 +3,12 @@
 Caps, shares and holds come afterwards.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.case import (
     Case,
-    check_eligible,
     check_floor,
     introducer,
     reached_at,
@@ -16,6 +16,7 @@ from shared.domain.case import (
 )
 from shared.domain.conditions import first_unmet, holds
 from shared.domain.deal import Paid, Reached
+from shared.domain.eligibility import check_eligible
 from shared.domain.money import format_amount
 from shared.domain.periods import months_after
 from shared.domain.terms import EVERY_INVOICE, EVERY_RENEWAL, ONCE, PROSPECTIVE, Rule
@@ -48,8 +49,10 @@ class Worth:
     is_kept: bool = False
 
 
-def occurrences(rule: Rule, case: Case) -> list[Occurrence]:
+def occurrences(rule: Rule, case: Case, only: Collection[str] | None = None) -> list[Occurrence]:
     """Return what the rule pays for, in order, beyond its limits too (they are explained).
+
+    With ``only``, invoices and renewals with other keys are left out.
 
     Raises:
         Refusal: when nothing has occurred yet, or the rule does not pay for any of it.
@@ -77,6 +80,7 @@ def occurrences(rule: Rule, case: Case) -> list[Occurrence]:
             first=first,
         )
         for place, row in enumerate(ordered, start=1)
+        if only is None or f"{prefix}:{row.paid_id}" in only
     ]
 
 

@@ -6,9 +6,18 @@ it is deleted or restored, changes nothing.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from shared.domain import facts
 from shared.domain.facts import Fact
+
+WHOLE_DEALS: Final = (
+    facts.DEAL_ENDED,
+    facts.DEAL_RESTORED,
+    facts.DEAL_MERGED,
+    facts.REFERRAL_MERGED,
+)
+"""The only kinds of facts that the functions here look at."""
 
 
 def living(ordered: Iterable[Fact], deal_id: str) -> str:

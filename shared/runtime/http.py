@@ -82,6 +82,8 @@ def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
+    except json.JSONDecodeError as error:
+        raise MalformedError(f"line {error.lineno}, column {error.colno}") from error
     except (ValueError, RecursionError) as error:
         raise MalformedError from error
 
@@ -159,7 +161,7 @@ def problem_body(error: GoodwordError, request_id: str) -> dict[str, Any]:
         "title": title,
         "status": status,
         "code": error.code,
-        "detail": str(error) if isinstance(error, ConflictError) else title,
+        "detail": _detail(error, title),
         "request_id": request_id,
         "errors": [],
     }
@@ -168,6 +170,15 @@ def problem_body(error: GoodwordError, request_id: str) -> dict[str, Any]:
             {"path": e.path, "code": e.code, "message": e.message} for e in error.errors
         ]
     return body
+
+
+def _detail(error: GoodwordError, title: str) -> str:
+    # The texts of these two are made for who asked; others may name what is nobody's business.
+    if isinstance(error, ConflictError):
+        return str(error)
+    if isinstance(error, MalformedError) and error.args:
+        return f"{title}: {error}"
+    return title
 
 
 def problem(error: GoodwordError, request_id: str) -> dict[str, Any]:

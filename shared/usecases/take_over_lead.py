@@ -1,10 +1,11 @@
 """Let a lead pass to another partner's referral once nobody is protected and nothing came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from shared.domain import claims, facts
+from shared.domain import claims, facts, referrals
 from shared.domain.attribution import Attribution, may_follow
 from shared.domain.claims import Claim, Succession
 from shared.domain.errors import NotFoundError
@@ -69,36 +70,44 @@ def passing(
     terms = store.terms(program, head.terms_version)
     if terms is None:
         raise NotFoundError
-    after = claims.given_up(head, heir.referral.referral_id)
+    heir_id = heir.referral.referral_id
+    after = claims.given_up(head, heir_id)
+    is_rewarded = claims.keeps_lead_rewards(after, known, terms)
     succession = Succession(before=head, after=after)
+    fact = _ending(head, after, heir_id, now, is_rewarded=is_rewarded)
+    if fact:
+        event = _event(after, fact, heir, now, new_id("evt"))
+        succession = replace(succession, fact=fact, event=event)
+    return Passing(succession=succession, is_rewarded=is_rewarded)
+
+
+def _ending(
+    head: Referral, after: Referral, heir_id: str, now: datetime, *, is_rewarded: bool
+) -> Fact | None:
+    """Return what ends the referral's claim to a reward for the lead, if it has one.
+
+    The heir rewards the lead, whatever other terms or later facts would make of this one.
+    """
     if after.review != head.review:
-        expired = _expired(after, heir.referral.referral_id, now)
-        event = _event(after, heir, now, new_id("evt"))
-        succession = replace(succession, fact=expired, event=event)
-    return Passing(
-        succession=succession, is_rewarded=claims.keeps_lead_rewards(after, known, terms)
+        expired = {"decision": "expire", "state": after.review, "actor": "terms"}
+        return _fact(after, facts.REVIEW_DECIDED, {**expired, "reason": _REASON}, heir_id, now)
+    if after.review != referrals.ACCEPTED or is_rewarded:
+        return None
+    return _fact(after, facts.LEAD_PASSED_ON, {"into": heir_id}, heir_id, now)
+
+
+def _fact(
+    ended: Referral, kind: str, data: Mapping[str, object], heir_id: str, now: datetime
+) -> Fact:
+    identity = fact_id(
+        source=SOURCE, subject=ended.referral_id, attribute=kind, value=ended.review, when=heir_id
     )
-
-
-def _expired(ended: Referral, heir_id: str, now: datetime) -> Fact:
-    data = {"decision": "expire", "state": ended.review, "actor": "terms", "reason": _REASON}
     return Fact(
-        fact_id=fact_id(
-            source=SOURCE,
-            subject=ended.referral_id,
-            attribute=facts.REVIEW_DECIDED,
-            value=ended.review,
-            when=heir_id,
-        ),
-        kind=facts.REVIEW_DECIDED,
-        occurred_at=now,
-        received_at=now,
-        source=SOURCE,
-        data=data,
+        fact_id=identity, kind=kind, occurred_at=now, received_at=now, source=SOURCE, data=data
     )
 
 
-def _event(ended: Referral, heir: Heir, now: datetime, event_id: str) -> Event:
+def _event(ended: Referral, fact: Fact, heir: Heir, now: datetime, event_id: str) -> Event:
     return Event(
         event_id=event_id,
         name=FACTS_CHANGED,
@@ -110,5 +119,5 @@ def _event(ended: Referral, heir: Heir, now: datetime, event_id: str) -> Event:
         correlation_id=heir.correlation_id,
         causation_id=heir.correlation_id,
         hops=0,
-        data={"referral_id": ended.referral_id, "kinds": [facts.REVIEW_DECIDED]},
+        data={"referral_id": ended.referral_id, "kinds": [fact.kind]},
     )

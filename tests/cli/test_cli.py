@@ -9,6 +9,8 @@ import pytest
 from shared.adapters.management_api import Reply
 from tests.cli.conftest import KEY, URL
 from tests.functions.manage_program.conftest import TERMS
+from tests.functions.manage_program.test_manage_deliveries import park
+from tests.functions.manage_program.test_manage_events import parked as parked_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,10 @@ COMMANDS = [
     ("links", "disable", "spring"),
     ("links", "retire", "spring"),
     ("links", "qr", "spring"),
+    ("parked", "events"),
+    ("parked", "deliveries", "prg_demo"),
+    ("parked", "redrive"),
+    ("parked", "replay", "prg_demo"),
 ]
 
 
@@ -98,7 +104,43 @@ def test_terms_are_checked_compared_published_and_shown(shell: Shell) -> None:
     assert "nothing changes" in shell.out
     assert 0 == shell("terms", "show", "prg_demo", "--json")
     assert TERMS == json.loads(shell.out)["definition"]
+    assert 0 == shell("terms", "show", "prg_demo")
+    assert shell.err.startswith("version 1, 20")
+    Path("shown.json").write_text(shell.out)
+    assert 0 == shell("terms", "diff", "prg_demo", "shown.json")
+    assert "nothing changes" in shell.out
     assert 1 == shell("terms", "show", "prg_demo", "--version", "2")
+
+
+def test_what_was_set_aside_is_listed_and_let_go(shell: Shell) -> None:
+    for number in range(102):
+        parked_event(shell.api, number)
+    park(shell.api)
+
+    assert 0 == shell("parked", "events", "--limit", "1")
+    assert "not_handled" in shell.out
+    assert 0 == shell("parked", "deliveries", "prg_demo")
+    assert "unknown_stage" in shell.out
+    assert 0 == shell("--json", "parked", "redrive", "--reason", "refused_by_bus")
+    assert {"redriven": 0} == json.loads(shell.out)
+    assert 0 == shell("--json", "parked", "redrive", "--program", "prg_1")
+    assert {"redriven": 102} == json.loads(shell.out)
+    assert 0 == shell("--json", "parked", "replay", "prg_demo", "--source", "src_1")
+    assert {"replayed": 1} == json.loads(shell.out)
+
+
+def test_an_enrolment_says_what_terms_ask_for(shell: Shell) -> None:
+    shell("programs", "create", "--name", "Demo", "--currency", "USD", "--id", "prg_demo")
+    Path("terms.json").write_text(json.dumps(TERMS))
+    shell("terms", "publish", "prg_demo", "terms.json")
+    shell("--json", "partners", "create", "--name", "Ada", "--email", "ada@partner.example")
+    partner_id = json.loads(shell.out)["id"]
+    asked = ("--tier", "gold", "--group", "north", "--cause", "cause_1")
+
+    assert 0 == shell("--json", "partners", "enrol", partner_id, "prg_demo", *asked)
+
+    made = json.loads(shell.out)
+    assert ("gold", "north", "cause_1") == (made["tier"], made["group"], made["cause"])
 
 
 def test_wrong_terms_name_every_mistake(shell: Shell) -> None:

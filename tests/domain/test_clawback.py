@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.domain import facts
-from shared.domain.case import open_case
-from shared.domain.clawback import earlier_cases
+from shared.domain import bases, clawback, deal, facts
 from shared.domain.evaluation import Evaluation, evaluate
-from shared.domain.facts import in_order
+from shared.domain.occurrences import worth
 from shared.domain.terms_reader import parse_terms
 from tests.builders.money import DAY, START, Story, parties
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BASE: dict[str, Any] = {
     "id": "rule",
@@ -336,6 +339,19 @@ def test_each_invoice_has_its_own_limit() -> None:
     } == codes(evaluation)
 
 
+def test_invoices_stand_from_the_day_on_which_the_rule_s_milestone_came() -> None:
+    story = invoice(won(), 1, "100.00", START + DAY)
+    told(story, facts.MILESTONE_REACHED, {"milestone": "meeting_held"}, START + 5 * DAY)
+    rule: dict[str, Any] = {
+        "milestone": "meeting_held",
+        "occurrence": "every_invoice",
+        "value": {"percent": "10", "of": "invoice_net"},
+    }
+    for day, expected in ((44, {}), (45, {"invoice:I-1": 1_000})):
+        rejected = Story(facts=list(story.facts)).reviewed("rejected", at=START + day * DAY)
+        assert expected == amounts(judged(rejected, **rule)), day
+
+
 def test_an_invoice_that_is_corrected_or_comes_between_too_late_takes_nothing() -> None:
     rule: dict[str, Any] = {
         "occurrence": "every_invoice",
@@ -348,6 +364,25 @@ def test_an_invoice_that_is_corrected_or_comes_between_too_late_takes_nothing() 
     data = {"invoice_id": "I-0", "amount_net": "100.00", "currency": "USD"}
     told(story, facts.INVOICE_PAID, data, START + 50 * DAY, at=START + 2 * DAY)
     assert 1_000 == amounts(judged(story, **rule))["invoice:I-1"]
+
+
+def test_an_invoice_that_another_one_pushed_out_in_time_is_not_kept() -> None:
+    rule: dict[str, Any] = {
+        "occurrence": "every_invoice",
+        "value": {"percent": "10", "of": "invoice_net"},
+        "limit": {"times": 1},
+    }
+    story = invoice(won(), 1, "100.00", START + 5 * DAY)
+    data = {"invoice_id": "I-0", "amount_net": "90.00", "currency": "USD"}
+    told(story, facts.INVOICE_PAID, data, START + 20 * DAY, at=START + 2 * DAY)
+    assert {"invoice:I-0": 900} == amounts(judged(lost(story, START + 100 * DAY), **rule))
+
+
+def test_what_was_taken_back_before_we_heard_of_it_never_counted() -> None:
+    story = refund(won(), "400.00", START + 20 * DAY)
+    told(story, facts.FACT_RETRACTED, {}, START + 15 * DAY)
+    story.facts[-1] = replace(story.facts[-1], retracts=story.facts[-2].fact_id)
+    assert {"once": 10_000} == amounts(judged(lost(story, START + 100 * DAY)))
 
 
 def test_benefits_are_kept_too() -> None:
@@ -374,21 +409,43 @@ def test_shares_still_move() -> None:
     assert ("ptr_2", 10_000) == (row.holder_id, row.amount_minor)
 
 
-def test_one_more_invoice_needs_no_look_back() -> None:
-    """A referral may have a thousand; looking back for each would take as long as their square."""
-    story = won()
-    for number in range(50):
-        invoice(story, number, "100.00", START + number * 20 * DAY)
-    definition = {"name": "t", "windows": {"clawback_days": LIMIT}, "rules": [BASE]}
-    terms = parse_terms(definition, currency="USD")
+@pytest.mark.parametrize("told", ["invoices", "refunds of invoices", "refunds", "amounts"])
+def test_looking_back_takes_steps_in_proportion_to_the_facts(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A referral may have a thousand; judging all for each would take as long as their square."""
+    steps: Counter[str] = Counter()
 
-    def moments() -> int:
-        known = tuple(story.facts)
-        return len(earlier_cases(open_case(terms, in_order(known), known, parties("ptr_1")), known))
+    def counted(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as it is called
+            steps[name] += 1
+            return inner(*args, **named)
 
-    assert 0 == moments()
-    refund(story, "1.00", START + 2_000 * DAY)
-    assert 2 == moments()
+        return step
+
+    monkeypatch.setattr(clawback, "worth", counted("worth", worth))
+    monkeypatch.setattr(deal, "_told", counted("told", deal._told))
+    monkeypatch.setattr(bases, "_exact", counted("exact", bases._exact))
+    every: dict[str, Any] = {"occurrence": "every_invoice"}
+    every["value"] = {"percent": "10", "of": "invoice_net"}
+    found = []
+    for number in (20, 40):
+        story = won()
+        for place in range(number):
+            at = START + (50 + place) * DAY
+            if told in {"invoices", "refunds of invoices"}:
+                invoice(story, place, "100.00", at)
+            if told == "refunds of invoices":
+                refund(story, "1.00", at + timedelta(hours=1), of=f"invoice:I-{place}")
+            if told == "refunds":
+                refund(story, "1.00", at)
+            if told == "amounts":
+                story.amount(f"{place}.00", at=at)
+        steps.clear()
+        assert {} != amounts(judged(story, **(every if "invoices" in told else {})))
+        found.append(dict(steps))
+    for name, count in found[0].items():
+        assert found[1][name] <= 2 * count + 2, name
 
 
 @pytest.mark.parametrize(("day", "minor"), [(69, 14_000), (70, 19_000)])

@@ -53,6 +53,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Generator[World]:
     world = World()
+    monkeypatch.setenv(names.ENV_STAGE, "test")
     monkeypatch.setenv(names.ENV_CORE_TABLE, CORE)
     monkeypatch.setenv(names.ENV_BUS, "the-bus")
     monkeypatch.setattr(module, "dynamodb_client", lambda: world.dynamo)

@@ -11,8 +11,13 @@ from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.referrals import fact_row
 from shared.adapters.dynamodb.transactions import put, transact, update
 from shared.domain import facts as kinds
+from shared.domain.aggregate import Aggregate
+from shared.domain.entitlements import Parties, shares_of
 from shared.domain.errors import ConflictError
+from shared.domain.evaluation import evaluate
 from shared.domain.facts import Fact
+from shared.domain.migration import pinned_fact
+from shared.domain.terms_reader import parse_terms
 from shared.usecases.submit_referral import CREATED, REPEATED
 from tests.builders.heirs import CLAIM, END, Heirs
 from tests.builders.intake import CORE, NOW, VAULT, click_token, link, partner, submission
@@ -20,6 +25,8 @@ from tests.builders.money import WORKED_EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from shared.domain.terms import Terms
 
 SECOND = timedelta(seconds=1)
 BONUS: dict[str, Any] = {
@@ -149,17 +156,23 @@ def test_whoever_was_given_a_share_does_not_either(world: Heirs) -> None:
     assert old != world.refer("cas").referral_id
 
 
-@pytest.mark.parametrize(("decision", "review"), [("accept", "accepted"), ("reject", "rejected")])
-def test_what_was_decided_stays_decided(world: Heirs, decision: str, review: str) -> None:
+@pytest.mark.parametrize(
+    ("decision", "review", "told"),
+    [("accept", "accepted", ["lead_passed_on"]), ("reject", "rejected", [])],
+)
+def test_what_was_decided_stays_decided(
+    world: Heirs, decision: str, review: str, told: list[str]
+) -> None:
     old = world.first()
     world.review(old, decision)
-    before = len(world.facts(old))
+    before = {fact.fact_id for fact in world.facts(old)}
 
     received = world.refer("otto")
 
     assert received.referral_id == world.head(old).taken_over_by == world.holder()
-    assert (review, before) == (world.head(old).review, len(world.facts(old)))
-    assert 3 == len(world.events())
+    after = [fact.kind for fact in world.facts(old) if fact.fact_id not in before]
+    assert (review, told) == (world.head(old).review, after)
+    assert [(old, told)] * len(told) == world.events()[3:]
 
 
 def test_a_review_that_asked_for_more_expires_too(world: Heirs) -> None:
@@ -304,6 +317,45 @@ def test_the_third_referral_knows_what_the_first_one_gave(world: Heirs) -> None:
 
     assert [True, True] == [is_rewarded(world, each) for each in (second, third)]
     assert "expired" == world.head(second).review
+
+
+def lead_rewards(world: Heirs, referral_id: str, terms: Terms, *more: Fact) -> list[str]:
+    """What a referral gives the lead under these terms."""
+    facts = [*world.facts(referral_id), *more]
+    parties = Parties(lead_id="led_1", shares=shares_of(facts))
+    entitled = evaluate(terms, facts, parties).entitlements
+    return [each.rule_id for each in entitled if each.role == "lead"]
+
+
+@pytest.mark.parametrize("clawback_days", [None, 0])
+@pytest.mark.parametrize(
+    ("before", "expected"), [((), [[], ["welcome"]]), ((BONUS,), [["welcome"], []])]
+)
+def test_moving_the_earlier_referral_to_other_terms_rewards_the_lead_no_second_time(
+    world: Heirs,
+    before: tuple[dict[str, Any], ...],
+    expected: list[list[str]],
+    clawback_days: int | None,
+) -> None:
+    lead_terms(world, *before)
+    old = world.first()
+    world.review(old, "accept")
+    heir = world.refer("otto").referral_id
+    world.review(heir, "accept", now=END)
+    windows = {} if clawback_days is None else {"clawback_days": clawback_days}
+    generous = parse_terms({"name": "t", "rules": [BONUS], "windows": windows}, currency="USD")
+
+    def moved(referral_id: str) -> list[str]:
+        aggregate = Aggregate(
+            referral=world.head(referral_id), facts=tuple(world.facts(referral_id))
+        )
+        fact = pinned_fact(
+            aggregate, generous, version=3, job_id="mig_1", actor="ann", now=END + timedelta(days=9)
+        )
+        assert fact
+        return lead_rewards(world, referral_id, generous, fact)
+
+    assert expected == [moved(old), moved(heir)]
 
 
 def test_the_partner_of_a_suspended_account_is_flagged_and_takes_over(world: Heirs) -> None:

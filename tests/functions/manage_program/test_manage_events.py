@@ -121,3 +121,82 @@ def test_a_crash_after_the_redrive_is_answered_the_second_time(api: Api) -> None
 
     assert 202 == api.send("POST", path, headers=once).status
     assert [event.event_id] == waiting_ids(api.store)
+
+
+# -- many at once ---------------------------------------------------------------------------------
+
+
+def test_a_redrive_of_many_takes_one_page_and_leads_on(api: Api) -> None:
+    ids = [parked(api, number).event_id for number in range(5)]
+
+    first = api.send("POST", "/events/redrive", query="limit=3")
+    assert (202, ids[:1:-1]) == (first.status, [item["id"] for item in first.body["items"]])
+    assert set(ids[2:]) == set(waiting_ids(api.store))
+
+    rest = api.send("POST", "/events/redrive", query=f"limit=3&cursor={first.body['next_cursor']}")
+    assert ([*ids[1::-1]], None) == (
+        [item["id"] for item in rest.body["items"]],
+        rest.body["next_cursor"],
+    )
+    assert set(ids) == set(waiting_ids(api.store))
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ("reason=not_handled", True),
+        ("reason=refused_by_bus", False),
+        ("error=newer_fact", True),
+        ("error=other", False),
+        ("name=FactsChanged", True),
+        ("name=RewardPosted", False),
+        ("program_id=prg_1&reason=not_handled", True),
+        ("program_id=prg_2&reason=not_handled", False),
+    ],
+)
+def test_a_redrive_of_many_leaves_what_does_not_fit(api: Api, query: str, *, fits: bool) -> None:
+    event = parked(api)
+
+    reply = api.send("POST", "/events/redrive", query=query)
+
+    assert fits == bool(reply.body["items"])
+    assert fits == bool(waiting_ids(api.store))
+    assert fits == ("parked_at" not in row_of(api.store, event))
+
+
+@pytest.mark.parametrize("query", ["limit=101", "state=parked", "cursor=x", "limit=0"])
+def test_a_redrive_of_many_is_bounded_and_knows_its_filters(api: Api, query: str) -> None:
+    event = parked(api)
+
+    assert 422 == api.send("POST", "/events/redrive", query=query).status
+    assert "parked_at" in row_of(api.store, event)
+
+
+def test_the_cursor_of_other_filters_redrives_nothing(api: Api) -> None:
+    for number in range(3):
+        parked(api, number)
+    cursor = api.send("GET", "/events", query="limit=1").body["next_cursor"]
+
+    reply = api.send("POST", "/events/redrive", query=f"limit=1&cursor={cursor}")
+
+    assert (422, ["cursor"]) == (reply.status, reply.paths)
+
+
+def test_a_redrive_that_broke_off_ends_the_second_time(api: Api) -> None:
+    ids = {parked(api, number).event_id for number in range(3)}
+    written: list[str] = []
+
+    def crash(request: dict[str, Any], _answer: dict[str, Any]) -> None:
+        written.append(str(request))
+        if len(written) == 2:
+            raise CrashError
+
+    once = {"idempotency-key": "k-1"}
+    api.store.after["update_item"] = crash
+    with pytest.raises(CrashError):
+        api.send("POST", "/events/redrive", headers=once)
+    api.store.after.clear()
+    api.clock[0] += timedelta(minutes=2)
+
+    assert 202 == api.send("POST", "/events/redrive", headers=once).status
+    assert ids == set(waiting_ids(api.store))

@@ -24,6 +24,7 @@ def bus() -> MemoryBus:
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch, bus: MemoryBus) -> Iterator[Stored]:
     stored = Stored()
+    monkeypatch.setenv(names.ENV_STAGE, "test")
     monkeypatch.setenv(names.ENV_CORE_TABLE, CORE)
     monkeypatch.setenv(names.ENV_BOOKS_TABLE, BOOKS)
     monkeypatch.setenv(names.ENV_BUS, "test-bus")
