@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.harness.cloud import CORE, running_cloud
 from tests.harness.explore import points, stage
-from tests.harness.scenes import SCENES, Scene
+from tests.harness.scenes import SCENES
+
+if TYPE_CHECKING:
+    from tests.harness.world import Scene
 
 OF_OTHERS = [
     (scene, prefix)

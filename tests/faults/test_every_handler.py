@@ -12,20 +12,22 @@ import pytest
 from infra.catalogue import FUNCTIONS
 from tests.harness.cloud import HANDLERS, running_cloud
 from tests.harness.explore import explore, stage
-from tests.harness.scenes import SCENES, Scene
+from tests.harness.scenes import SCENES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.harness.world import Scene
+
 EXPECTED = Path(__file__).parents[1] / "harness" / "expected_calls.json"
-PAIRS = 12
+PAIRS = 4
+MOST = 110
+"""Points of one scene; ``make faults`` strikes at all of them, and at other pairs."""
 SEED = 20_261_122
 
 ELSEWHERE = {
     # Its client is its own.
     "track_click": "functions/track_click/test_track_click_memory.py",
-    # Its stream redelivers, bisects and splits, which is a world of its own.
-    "roll_up_activity": "properties/test_activity_exact.py",
     # It writes nothing.
     "watch_books": "functions/watch_books/test_watch_books_handler.py",
 }
@@ -44,11 +46,11 @@ def test_any_fault_ends_as_no_fault(
     with running_cloud() as cloud:
         staged = stage(cloud, scene)
 
-        tally = explore(cloud, staged, pairs=PAIRS, seed=SEED)
+        tally = explore(cloud, staged, pairs=PAIRS, seed=SEED, most=MOST)
 
     tell(scene.handler, scene.name, tally.points, len(tally.violated))
     assert [] == tally.violated[:3]
-    # The points are those of the calls that are expected, so none went unstruck.
+    # No call is struck that nobody expects, and none that somebody does is missed.
     assert expected_calls()[scene.name] == sorted(call.what for call in staged.calls)
 
 

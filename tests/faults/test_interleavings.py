@@ -13,8 +13,8 @@ from tests.harness.races import RACES, Race
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WALKED = 70
-DRAWN = 30
+WALKED = 50
+DRAWN = 15
 SEED = 20_261_122
 
 

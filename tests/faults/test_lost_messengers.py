@@ -19,8 +19,8 @@ from shared import names
 from tests.harness.cloud import CORE, Cloud, Message, message_of, running_cloud
 from tests.harness.explore import come_to_rest
 from tests.harness.sameness import amounts, broken_money, outcome
-from tests.harness.scenes import World
 from tests.harness.story import PLAIN, Ending, Told, begun, told_on
+from tests.harness.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

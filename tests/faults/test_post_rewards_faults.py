@@ -91,6 +91,17 @@ def rich() -> tuple[Stored, Story]:
     return stored, story
 
 
+def engaged() -> tuple[Stored, Story]:
+    """Return a store where the first referral that earns, after two that don't, waits."""
+    asked = {"minimum_engagement": {"accepted_referrals": 2}}
+    stored = Stored({**RICH, "eligibility": asked})
+    stored.enrol()
+    stored.win_before(2)
+    story = Story().submitted().reviewed("accepted").amount("3000.00").stage("won")
+    stored.submit(story)
+    return stored, story
+
+
 def run(stored: Stored, story: Story) -> None:
     stored.settle(story, now=START + DAY)
     stored.settle_partner(now=START + DAY)
@@ -123,7 +134,7 @@ def events_of(stored: Stored) -> int:
     return sum(row["pk"].startswith("OUT#") for row in stored.client.dump()["test-core"])
 
 
-@pytest.mark.parametrize("prepare", [first_time, prepared, rich])
+@pytest.mark.parametrize("prepare", [first_time, prepared, rich, engaged])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_fault_at_every_call_then_redelivery(
     prepare: Callable[[], tuple[Stored, Story]], kind: str

@@ -7,9 +7,6 @@ nothing moves until ``drain`` or a step is called.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import importlib.util
 import json
 import logging
@@ -25,10 +22,14 @@ import boto3
 import pytest
 
 from shared import names
+from shared.adapters.dynamodb.transactions import transact
 from shared.domain.events import EVALUATED
+from shared.usecases.migrate_referrals import Migration
+from shared.usecases.run_simulation import Simulation
 from tests.fakes.dynamodb_streams import stream_record
 from tests.fakes.memory_bus import MemoryBus
 from tests.fakes.memory_dynamodb import MemoryDynamo
+from tests.harness.senders import ROOT_SECRET, manage_event
 from tests.harness.wire import Wire
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ ROOT = Path(__file__).parents[2]
 CORE, BOOKS, VAULT, CLICKS = "test-core", "test-books", "test-vault", "test-clicks"
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 API_URL = "https://api.example.test"
-ROOT_SECRET = "r" * 40
 MAX_ROUNDS = 60
 """Rounds of stream, queue and clock within which everything must come to rest."""
 
@@ -47,6 +47,7 @@ MAX_RECEIVES = 5
 """Tries of a queue message before it is in the dead-letter queue, as the template says."""
 
 _ENVIRONMENT = {
+    names.ENV_STAGE: "test",
     names.ENV_CORE_TABLE: CORE,
     names.ENV_BOOKS_TABLE: BOOKS,
     names.ENV_VAULT_TABLE: VAULT,
@@ -56,7 +57,9 @@ _ENVIRONMENT = {
     names.ENV_SHORT_URL: "https://go.example.test",
     names.ENV_SECRETS_KEY: "key-1",
     names.ENV_ADMIN_SECRET: "admin-secret",
+    names.ENV_PARKED_CLICKS: "https://sqs.eu-central-1.amazonaws.com/1/parked",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "POWERTOOLS_METRICS_DISABLED": "true",
     "AWS_DEFAULT_REGION": "eu-central-1",
 }
 HANDLERS = (
@@ -65,6 +68,7 @@ HANDLERS = (
     "evaluate_reward",
     "publish_events",
     "mature_rewards",
+    "roll_up_activity",
     "manage_program",
 )
 """The functions that write through the SDK."""
@@ -85,6 +89,7 @@ class Saved:
     queue: tuple[Message, ...]
     dead: tuple[Message, ...]
     now: datetime
+    minted: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Cloud:
     taken: int = 0
     dropped: set[str] = field(default_factory=set)
     receives: Counter[str] = field(default_factory=Counter)
+    minted: Counter[str] = field(default_factory=Counter)
     answer: Any = None
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's answer
@@ -125,6 +131,13 @@ class Cloud:
         with suppress(Exception, Dead):  # What its sender sees then is no answer.
             self.answer = self.invoke(name, event)
         return self.answer
+
+    def new_id(self, prefix: str) -> str:
+        """Return the next id of a kind: the same ones whatever was done in between."""
+        self.minted[prefix] += 1
+        # Of a request's id others are made, which must not be among those that are minted.
+        first = 1 if prefix == "req" else 0
+        return f"{prefix}_{first}{self.minted[prefix]:025d}"
 
     # -- time and state -------------------------------------------------------------------------
 
@@ -143,6 +156,7 @@ class Cloud:
             queue=tuple(self.queue),
             dead=tuple(self.dead),
             now=self.now,
+            minted=Counter(self.minted),
         )
 
     def restore(self, saved: Saved) -> None:
@@ -164,6 +178,7 @@ class Cloud:
         self.queue[:] = saved.queue
         self.dead[:] = saved.dead
         self.now = saved.now
+        self.minted = Counter(saved.minted)
         self.dropped.clear()
         self.receives.clear()
         self.wire.begin()
@@ -292,74 +307,6 @@ def sqs_record(message: Message, tries: int = 1) -> dict[str, Any]:
     }
 
 
-def manage_event(
-    method: str, path: str, body: object = None, principal_key: str = "", **headers: str
-) -> dict[str, Any]:
-    """A management request as the gateway sends it."""
-    path, _, query = path.partition("?")
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    sent["authorization"] = f"Bearer {principal_key or 'gw_root_' + ROOT_SECRET}"
-    if body is not None:
-        sent["content-type"] = "application/json"
-    return {
-        "version": "2.0",
-        "routeKey": f"{method} /v1/manage/{{proxy+}}",
-        "rawPath": f"/v1/manage{path}",
-        "rawQueryString": query,
-        "queryStringParameters": dict(pair.split("=") for pair in query.split("&") if pair),
-        "headers": sent,
-        "requestContext": {
-            "requestId": "req-1",
-            "http": {"method": method, "path": f"/v1/manage{path}"},
-            "stage": "$default",
-        },
-        "body": None if body is None else json.dumps(body),
-        "isBase64Encoded": False,
-    }
-
-
-def form_event(program_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """A JSON form as the gateway sends it."""
-    return {
-        "version": "2.0",
-        "routeKey": "POST /v1/programs/{program_id}/referrals",
-        "rawPath": f"/v1/programs/{program_id}/referrals",
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json"},
-        "pathParameters": {"program_id": program_id},
-        "requestContext": {"requestId": "req-1", "http": {"method": "POST"}},
-        "body": json.dumps(fields),
-        "isBase64Encoded": False,
-    }
-
-
-def standard_event(
-    source: dict[str, Any], body: object, *, message_id: str, now: datetime
-) -> dict[str, Any]:
-    """A delivery of the generic source, signed and as the gateway sends it."""
-    raw = json.dumps(body).encode()
-    stamp = str(int(now.timestamp()))
-    key = base64.b64decode(source["secret"].removeprefix("whsec_"))
-    signed = f"{message_id}.{stamp}.".encode() + raw
-    mac = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    path = f"/v1/webhooks/{source['id']}"
-    return {
-        "version": "2.0",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {
-            "content-type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": stamp,
-            "webhook-signature": f"v1,{mac}",
-        },
-        "pathParameters": {"source_id": source["id"]},
-        "requestContext": {"requestId": "req-1", "http": {"method": "POST", "path": path}},
-        "body": base64.b64encode(raw).decode(),
-        "isBase64Encoded": True,
-    }
-
-
 # -- loading the functions -----------------------------------------------------------------------
 
 
@@ -373,8 +320,10 @@ def running_cloud() -> Iterator[Cloud]:
         store = MemoryDynamo(now=lambda: clock[0]().timestamp())
         bus = MemoryBus()
         wire = Wire(store=store, bus=bus, root_secret=ROOT_SECRET)
-        patch.setattr(boto3, "client", wire.session.client)
+        patch.setattr(boto3, "client", wire.client)
         patch.setattr(time, "sleep", lambda _seconds: None)
+        defaults: Any = transact.__kwdefaults__
+        patch.setitem(defaults, "sleep", lambda _seconds: None)
         for name in HANDLERS:  # Their loggers are quiet here, and those of others stay as they are.
             patch.delitem(logging.Logger.manager.loggerDict, name, raising=False)
         modules = {name: _loaded(name) for name in HANDLERS}
@@ -384,7 +333,17 @@ def running_cloud() -> Iterator[Cloud]:
         clock[0] = lambda: cloud.now
         for module in modules.values():
             patch.setattr(module, "utc_now", lambda: cloud.now)
+            if hasattr(module, "new_id"):
+                patch.setattr(module, "new_id", cloud.new_id)
+        # Jobs work in small chunks here, and read one referral after the other.
+        for worker in (Simulation, Migration):
+            patch.setattr(worker, "chunk_size", 2)
+        patch.setattr(modules["evaluate_reward"], "_readers", _InTurn)
         yield cloud
+
+
+class _InTurn:
+    map = staticmethod(map)
 
 
 def _loaded(name: str) -> ModuleType:

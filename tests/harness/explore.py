@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+import sys
 from dataclasses import dataclass, field
 from itertools import product, zip_longest
 from typing import TYPE_CHECKING
 
-from tests.harness.cloud import Cloud, Saved
 from tests.harness.faults import KINDS, Kind
 from tests.harness.sameness import broken_money, essence
+from tests.harness.wire import AwsCall, is_write
 
 if TYPE_CHECKING:
-    from tests.harness.scenes import Scene
-    from tests.harness.wire import AwsCall
+    from collections.abc import Iterator, Sequence
 
-_REFUSED = (0, KINDS["crash before"])
-Acts = list[Callable[[Cloud], None]]
+    from tests.harness.cloud import Cloud, Saved
+    from tests.harness.world import Acts, Scene
+
 _UNTIL_DUE_DAYS = 40
+_OK, _REFUSED_BY_US = 200, 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +47,20 @@ class Tally:
 
 def stage(cloud: Cloud, scene: Scene) -> Staged:
     """Prepare a scene and play it without any fault."""
+    cloud.wire.hurried = True
     acts = scene.prepare(cloud)
+    cloud.wire.hurried = False
     saved = cloud.save()
     assert len(acts) > 1, f"{scene.name} has nobody who tries again"
     cloud.wire.begin()
+    cloud.answer = None
     acts[0](cloud)
     calls = tuple(cloud.wire.calls)
+    status = (cloud.answer or {}).get("statusCode", _OK)
+    assert status < _REFUSED_BY_US, f"{scene.name} is refused: {cloud.answer}"
     assert len(cloud.store.changes) > saved.changes, f"{scene.name} changes nothing"
     staged = Staged(scene=scene, saved=saved, acts=acts, calls=calls)
-    plans = [*product((None, _REFUSED), repeat=1), *product((None, _REFUSED), repeat=2)]
-    for refused in plans:
+    for refused in _refusals(calls):
         _play(cloud, staged, refused)
         wrong = broken_money(cloud)
         assert not wrong, f"{scene.name} without faults: {wrong}"
@@ -65,12 +70,21 @@ def stage(cloud: Cloud, scene: Scene) -> Staged:
     return staged
 
 
+def _refusals(calls: Sequence[AwsCall]) -> Iterator[Sequence[tuple[int, Kind] | None]]:
+    """Yield how the first acts may have come to nothing: at once, or before their first write."""
+    first_write = next((place for place, call in enumerate(calls) if is_write(call)), 0)
+    nothing = [(place, KINDS["crash before"]) for place in sorted({0, first_write})]
+    for acts in (1, 2):
+        yield from product((None, *nothing), repeat=acts)
+
+
 def _play(cloud: Cloud, staged: Staged, faults: Sequence[tuple[int, Kind] | None]) -> None:
     """Play a scene with a fault for each of its first acts, and what its sender does after."""
     cloud.restore(staged.saved)
     # Whoever got no answer twice tries a third time.
     for act, fault in zip_longest([*staged.acts[: len(faults)], *staged.acts[1:]], faults):
         cloud.wire.begin()
+        cloud.wire.hurried = fault is None
         if fault:
             point, kind = fault
             kind.arm(cloud, point)
@@ -81,9 +95,11 @@ def _play(cloud: Cloud, staged: Staged, faults: Sequence[tuple[int, Kind] | None
 
 def come_to_rest(cloud: Cloud) -> None:
     """Let everything be done that can be done, now and when all holds are over."""
+    cloud.wire.hurried = True
     cloud.drain()
     cloud.later(days=_UNTIL_DUE_DAYS)
     cloud.drain()
+    cloud.wire.hurried = False
 
 
 def strike(cloud: Cloud, staged: Staged, faults: Sequence[tuple[int, Kind] | None]) -> list[str]:
@@ -112,12 +128,26 @@ def points(staged: Staged) -> Iterator[tuple[int, Kind]]:
                 yield place, kind
 
 
-def explore(cloud: Cloud, staged: Staged, *, pairs: int = 0, seed: int = 0) -> Tally:
-    """Strike at every point, and at drawn pairs: one in the act, one in its repetition."""
+def _sampled(
+    every: list[tuple[int, Kind]], most: int, chance: random.Random
+) -> list[tuple[int, Kind]]:
+    """Return every crash, and of the other points as many as fit."""
+    sure = [point for point in every if point[1].name.startswith("crash")]
+    others = [point for point in every if point not in sure]
+    return sure + chance.sample(others, max(0, min(most - len(sure), len(others))))
+
+
+def explore(
+    cloud: Cloud, staged: Staged, *, pairs: int = 0, seed: int = 0, most: int = sys.maxsize
+) -> Tally:
+    """Strike at every point, and at drawn pairs: one in the act, one in its repetition.
+
+    Of more than ``most`` points a sample is struck.
+    """
     tally = Tally()
     every = list(points(staged))
     chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
-    plans = [[one] for one in every]
+    plans = [[one] for one in _sampled(every, most, chance)]
     plans += [[chance.choice(every), chance.choice(every)] for _ in range(pairs)]
     for faults in plans:
         tally.points += 1

@@ -9,7 +9,7 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from tests.fakes.memory_dynamodb import MemoryDynamo
 from tests.harness.cloud import Cloud, Dead, Saved
-from tests.harness.wire import AwsCall, wire_texts
+from tests.harness.wire import OPERATIONS, AwsCall, is_write, may_be_stale, wire_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,20 +28,12 @@ def _any(_call: AwsCall) -> bool:
     return True
 
 
-def _writes(call: AwsCall) -> bool:
-    return call.operation.startswith(("Put", "Update", "Delete", "Transact", "BatchWrite"))
-
-
 def _on_table(call: AwsCall) -> bool:
     return call.service == "dynamodb"
 
 
 def _written_row(call: AwsCall) -> bool:
-    return _on_table(call) and _writes(call)
-
-
-def _reads_index(call: AwsCall) -> bool:
-    return call.operation == "Query" and "IndexName" in call.parameters
+    return _on_table(call) and is_write(call)
 
 
 def _put_events(call: AwsCall) -> bool:
@@ -155,14 +147,16 @@ def _partial_batch(cloud: Cloud, point: int) -> None:
     cloud.wire.on_call = on_call
 
 
-def _stale_index(cloud: Cloud, point: int) -> None:
-    """Answer from an index as it was before the run: indexes follow their tables late."""
+def _stale_read(cloud: Cloud, point: int) -> None:
+    """Answer as it was before the run: indexes follow their tables late, and so do copies."""
     before = cloud.save()
 
     def on_answer(place: int, call: AwsCall, _status: int, parsed: dict[str, Any]) -> None:
         if place == point:
-            old = as_of(before, cloud).query(**call.parameters)
-            parsed["Items"] = wire_texts(old["Items"])
+            old = getattr(as_of(before, cloud), OPERATIONS[call.operation])(**call.parameters)
+            for name in ("Item", "Items", "Responses"):
+                parsed.pop(name, None)
+                parsed |= {name: wire_texts(old[name])} if name in old else {}
 
     cloud.wire.on_answer = on_answer
 
@@ -188,11 +182,11 @@ KINDS: dict[str, Kind] = {
         Kind(name="conflict that lasts", strikes=_written_row, arm=_conflicts_for_long),
         Kind(name="connect timeout, retried", strikes=_any, arm=_connect_timeout_once),
         Kind(name="no connection", strikes=_any, arm=_no_connection),
-        Kind(name="resend after success", strikes=_writes, arm=_resend),
-        Kind(name="timeout after success", strikes=_writes, arm=_timeout_after_success),
+        Kind(name="resend after success", strikes=is_write, arm=_resend),
+        Kind(name="timeout after success", strikes=is_write, arm=_timeout_after_success),
         Kind(name="crash before", strikes=_any, arm=_crash_before),
         Kind(name="crash after", strikes=_any, arm=_crash_after),
         Kind(name="partial batch", strikes=_put_events, arm=_partial_batch),
-        Kind(name="stale index", strikes=_reads_index, arm=_stale_index),
+        Kind(name="stale index", strikes=may_be_stale, arm=_stale_read),
     )
 }

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.harness.cloud import Cloud, Saved
-    from tests.harness.explore import Acts
     from tests.harness.races import Race
     from tests.harness.turns import Schedule
+    from tests.harness.world import Acts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,9 @@ class Meeting:
 
 def arrange(cloud: Cloud, race: Race) -> Meeting:
     """Prepare a race and play it one act after the other, in both orders."""
+    cloud.wire.hurried = True
     acts = race.prepare(cloud)
+    cloud.wire.hurried = False
     meeting = Meeting(race=race, saved=cloud.save(), acts=acts)
     for order in (acts, acts[::-1]):
         cloud.restore(meeting.saved)

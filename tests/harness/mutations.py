@@ -1,236 +1,214 @@
 """Take each site away in turn and look for a play of a scene or a race that goes wrong without it.
 
-What was found is remembered as a witness, so that the gate need not search: a scene with its
-faults, ``first rewards | crash after @3``, or a race with its turns, ``one lead | 0110``.
+What was found is remembered as a witness, so that the gate need not search. Where other
+conditions of the same request would refuse as well, the witness is a play that is right without
+the one and right without the others, and wrong without any of them.
 """
 
 from __future__ import annotations
 
 import json
-import random
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.harness.cloud import running_cloud
-from tests.harness.explore import points, stage, strike
-from tests.harness.faults import KINDS, Kind
-from tests.harness.meetings import arrange, schedules, wrong_after
-from tests.harness.races import RACES
-from tests.harness.scenes import SCENES
-from tests.harness.sites import Site, sites_of, without
-from tests.harness.turns import play
+from tests.harness.explore import come_to_rest
+from tests.harness.plays import OTHERS, names, prepared, stand_of
+from tests.harness.sites import refusing, site_from, sites_of, without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from tests.harness.cloud import Cloud
-    from tests.harness.explore import Staged
-    from tests.harness.meetings import Meeting
-    from tests.harness.sites import Request
-    from tests.harness.wire import AwsCall
+    from tests.harness.plays import Effort, Stand
+    from tests.harness.sites import Request, Site
 
 WITNESSES = Path(__file__).with_name("witnesses.json")
-_NO_FAULT = "no fault"
-Plan = list[tuple[int, Kind] | None]
-Killed = dict[Site, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """How long to look: ``singles`` and ``pairs`` of faults in a scene, schedules of a race."""
+class Witness:
+    """A play of a scene or a race that shows what a site is for, with or ``beside`` others."""
 
-    singles: int = 10_000
-    pairs: int = 60
-    walk: int = 70
-    draw: int = 60
-
-
-THOROUGH = Effort()
-BRIEF = Effort(singles=12, pairs=0, walk=12, draw=8)
+    name: str
+    told: str
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
-class Traffic:
-    """Which sites are passed in which scenes and races."""
+class Watch:
+    """What a play passes, and for each condition that it finds not to hold, what else did not."""
 
-    in_scenes: dict[str, set[Site]] = field(default_factory=dict)
-    in_races: dict[str, set[Site]] = field(default_factory=dict)
+    passed: set[Site] = field(default_factory=set)
+    refused: dict[Site, set[Site]] = field(default_factory=dict)
 
-    @property
-    def sites(self) -> list[Site]:
-        """All sites, in order."""
-        found = [*self.in_scenes.values(), *self.in_races.values()]
-        return sorted(set().union(*found))
+    def can_tell(self, site: Site) -> bool:
+        """Tell whether the play can go otherwise without a site."""
+        return site in (self.passed if site.kind == "member" else self.refused)
 
 
 @contextmanager
-def _watched(cloud: Cloud) -> Iterator[set[Site]]:
-    seen: set[Site] = set()
+def watched(cloud: Cloud) -> Iterator[Watch]:
+    """Watch what is sent."""
+    watch = Watch()
 
     def note(operation: str, request: Request) -> Request:
-        seen.update(sites_of(operation, request))
+        watch.passed.update(sites_of(operation, request))
+        refused = {*refusing(operation, request, cloud.store)}
+        for site in refused:
+            watch.refused.setdefault(site, set()).update(refused - {site})
         return request
 
     cloud.wire.mutate = note
-    yield seen
+    yield watch
     cloud.wire.mutate = None
 
 
-@contextmanager
-def _lacking(cloud: Cloud, site: Site) -> Iterator[None]:
-    cloud.wire.mutate = without(site)
-    yield
-    cloud.wire.mutate = None
-
-
-# -- plays and their names -----------------------------------------------------------------------
-
-
-def _told(plan: Plan) -> str:
-    return " | ".join(f"{one[1].name} @{one[0]}" if one else _NO_FAULT for one in plan)
-
-
-def _read(text: str) -> Plan:
-    plan: Plan = []
-    for part in text.split(" | "):
-        name, _, place = part.partition(" @")
-        plan.append(None if part == _NO_FAULT else (int(place), KINDS[name]))
-    return plan
-
-
-def _goes_wrong(cloud: Cloud, staged: Staged, plan: Plan) -> bool:
-    """Tell whether a play ends wrong. One that breaks off with a bug would be seen as well."""
+def seen(stand: Stand, sites: Iterable[Site], told: str) -> bool:
+    """Tell whether a play goes wrong without sites. One that breaks off would be seen too."""
+    stand.cloud.wire.mutate = without(*sites)
     try:
-        return bool(strike(cloud, staged, plan))
+        return bool(stand.wrong(told))
     except Exception:  # noqa: BLE001 - as it would fail the test
         return True
+    finally:
+        stand.cloud.wire.mutate = None
 
 
-def _meets_wrong(cloud: Cloud, meeting: Meeting, turns: str) -> bool:
-    left = [int(turn) for turn in turns]
-
-    def pick(pending: dict[int, AwsCall]) -> int:
-        wanted = left.pop(0) if left else -1
-        return wanted if wanted in pending else min(pending)
-
-    cloud.restore(meeting.saved)
-    play(cloud, meeting.acts, pick)
-    return _is_wrong(cloud, meeting)
-
-
-def _is_wrong(cloud: Cloud, meeting: Meeting) -> bool:
-    try:
-        return bool(wrong_after(cloud, meeting))
-    except Exception:  # noqa: BLE001 - as it would fail the test
-        return True
-
-
-# -- traffic -------------------------------------------------------------------------------------
-
-
-def traffic(*, faults: bool) -> Traffic:
-    """Return the sites that plays pass: honest ones, and ones with each fault if asked."""
-    found = Traffic()
-    for scene in SCENES:
-        with running_cloud() as cloud:
-            staged = stage(cloud, scene)
-            with _watched(cloud) as found.in_scenes[scene.name]:
-                strike(cloud, staged, [None])
-                for point in points(staged) if faults else ():
-                    strike(cloud, staged, [point])
-    for race in RACES:
-        with running_cloud() as cloud:
-            meeting = arrange(cloud, race)
-            with _watched(cloud) as found.in_races[race.name]:
-                for _ in schedules(cloud, meeting, walk=20 if faults else 2, draw=0, seed=0):
-                    wrong_after(cloud, meeting)
-    return found
+def is_shown(stand: Stand, site: Site, witness: Witness) -> bool:
+    """Tell whether a witness still shows what a site is for."""
+    if not witness.beside:
+        return seen(stand, [site], witness.told)
+    others = [site_from(text) for text in witness.beside]
+    alone = (seen(stand, sites, witness.told) for sites in ([site], others))
+    return not any(alone) and seen(stand, [site, *others], witness.told)
 
 
 # -- the hunt ------------------------------------------------------------------------------------
 
 
-def hunt(seen: Traffic, sites: Iterable[Site], effort: Effort, *, seed: int) -> Killed:
-    """Return the sites that are missed when they are taken away, each with its witness."""
-    killed: Killed = {}
-    left = set(sites)
-    rounds = (BRIEF, effort) if effort != BRIEF else (BRIEF,)
-    for each in rounds:
-        for scene in SCENES:
-            here = sorted(seen.in_scenes[scene.name] & left)
-            if here:
-                with running_cloud() as cloud:
-                    staged = stage(cloud, scene)
-                    for site in here:
-                        told = _hunt_scene(cloud, staged, site, each, seed)
-                        if told:
-                            killed[site] = f"{scene.name} | {told}"
-                            left.discard(site)
-        for race in RACES:
-            here = sorted(seen.in_races[race.name] & left)
-            if here:
-                with running_cloud() as cloud:
-                    meeting = arrange(cloud, race)
-                    for site in here:
-                        told = _hunt_race(cloud, meeting, site, each, seed)
-                        if told:
-                            killed[site] = f"{race.name} | {told}"
-                            left.discard(site)
-    return killed
+@dataclass(slots=True, kw_only=True)
+class Hunt:
+    """What is known of all sites, and how often to try one in the same scene or race."""
 
+    effort: Effort
+    seed: int
+    known: dict[str, Witness]
+    sites: set[Site] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
 
-def _hunt_scene(cloud: Cloud, staged: Staged, site: Site, effort: Effort, seed: int) -> str:
-    chance = random.Random(f"{seed} {site}")  # noqa: S311 - reproducible on purpose
-    every = list(points(staged))
-    singles = chance.sample(every, min(effort.singles, len(every)))
-    plans: list[Plan] = [[None]]
-    plans += [[one] for one in singles]
-    plans += [[chance.choice(every), chance.choice(every)] for _ in range(effort.pairs)]
-    with _lacking(cloud, site):
-        wrong = (plan for plan in plans if _goes_wrong(cloud, staged, plan))
-        found = next(wrong, None)
-    return _told(found) if found else ""
+    def look_at(self, name: str) -> int:
+        """Play a scene or a race many times; return of how many sites it is a new witness."""
+        tried: Counter[Site] = Counter()
+        before = len(self.known)
+        with stand_of(name) as stand:
+            plays = stand.tries(self.effort, self.seed)
+            while True:
+                with watched(stand.cloud) as watch:
+                    told, wrong = next(plays, ("", []))
+                if not told:
+                    return len(self.known) - before
+                if wrong:
+                    self.wrong.append(f"{name} | {told}: {wrong[:3]}")
+                    continue
+                self.sites |= watch.passed
+                for site in sorted(self.sites):
+                    if watch.can_tell(site) and not self._is_done(site):
+                        tried[site] += 1
+                        if tried[site] <= self.effort.patience:
+                            self._try(stand, site, told, watch)
 
+    def left(self) -> list[Site]:
+        """Return the sites without a witness."""
+        return sorted(site for site in self.sites if str(site) not in self.known)
 
-def _hunt_race(cloud: Cloud, meeting: Meeting, site: Site, effort: Effort, seed: int) -> str:
-    plays = schedules(cloud, meeting, walk=effort.walk, draw=effort.draw, seed=seed)
-    with _lacking(cloud, site):
-        for schedule in plays:
-            if _is_wrong(cloud, meeting):
-                return "".join(str(turn) for turn in schedule.turns)
-    return ""
+    def _is_done(self, site: Site) -> bool:
+        witness = self.known.get(str(site))
+        return witness is not None and not witness.beside
+
+    def _try(self, stand: Stand, site: Site, told: str, watch: Watch) -> None:
+        name = stand.name
+        if seen(stand, [site], told):
+            self.known[str(site)] = Witness(name=name, told=told)
+            return
+        others = sorted(watch.refused.get(site, ()))
+        for beside in [*([one] for one in others), *([others] if others[1:] else [])]:
+            if str(site) not in self.known:
+                witness = Witness(name=name, told=told, beside=tuple(map(str, beside)))
+                if is_shown(stand, site, witness):
+                    self.known[str(site)] = witness
 
 
 # -- witnesses -----------------------------------------------------------------------------------
 
 
-def known_witnesses() -> dict[str, str]:
-    """Return what was found before, by the site's text."""
-    found: dict[str, str] = json.loads(WITNESSES.read_text(encoding="utf-8"))
-    return found
+def known_witnesses() -> dict[str, Witness]:
+    """Return what was found before, by the text of the site."""
+    found = json.loads(WITNESSES.read_text(encoding="utf-8"))
+    return {
+        text: Witness(name=one["name"], told=one["told"], beside=tuple(one.get("beside", ())))
+        for text, one in found.items()
+    }
 
 
-def testified(sites: Iterable[Site], witnesses: dict[str, str]) -> set[Site]:
-    """Return the sites whose witness still goes wrong without them."""
-    plays: dict[str, list[tuple[Site, str]]] = {}
-    for site in sorted(sites):
-        name, _, told = witnesses.get(str(site), "").partition(" | ")
-        plays.setdefault(name, []).append((site, told))
-    killed = set()
-    for scene in SCENES:
-        with running_cloud() as cloud:
-            staged = stage(cloud, scene) if scene.name in plays else None
-            for site, told in plays.get(scene.name, []):
-                with _lacking(cloud, site):
-                    if staged and _goes_wrong(cloud, staged, _read(told)):
-                        killed.add(site)
-    for race in RACES:
-        with running_cloud() as cloud:
-            meeting = arrange(cloud, race) if race.name in plays else None
-            for site, told in plays.get(race.name, []):
-                with _lacking(cloud, site):
-                    if meeting and _meets_wrong(cloud, meeting, told):
-                        killed.add(site)
-    return killed
+def write_witnesses(known: Mapping[str, Witness]) -> None:
+    """Remember what was found."""
+    rows = {}
+    for text in sorted(known):
+        one = known[text]
+        beside = {"beside": one.beside} if one.beside else {}
+        rows[text] = {"name": one.name, "told": one.told, **beside}
+    WITNESSES.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+@dataclass(slots=True, kw_only=True)
+class Heard:
+    """What the witnesses said: ``passed`` were which sites, ``silent`` are witnesses of nothing.
+
+    ``wrong`` is what was wrong although nothing was taken away.
+    """
+
+    passed: set[Site] = field(default_factory=set)
+    silent: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+def hear(known: Mapping[str, Witness], drawn: Container[str]) -> Heard:
+    """Play what each witness of the drawn scenes and races tells, and the others just once.
+
+    A witness is played with all that is sent, and without what it is a witness of.
+    """
+    heard = Heard()
+    for name in names():
+        mine = {text: one for text, one in known.items() if one.name == name}
+        if mine and name in drawn:
+            _play(heard, name, mine)
+        elif name not in OTHERS:
+            heard.passed |= _passed_in(name)
+    return heard
+
+
+def _play(heard: Heard, name: str, mine: Mapping[str, Witness]) -> None:
+    with stand_of(name) as stand:
+        with watched(stand.cloud) as watch:
+            stand.wrong(stand.plain)
+        heard.passed |= watch.passed
+        for told in sorted({one.told for one in mine.values()}):
+            heard.wrong += [f"{name} | {told}: {one}" for one in stand.wrong(told)]
+        for text, one in mine.items():
+            if not is_shown(stand, site_from(text), one):
+                heard.silent.append(text)
+
+
+def _passed_in(name: str) -> set[Site]:
+    """Return the sites of a scene or race that is told from begin to end, just once."""
+    with running_cloud() as cloud:
+        acts = prepared(cloud, name)
+        with watched(cloud) as watch:
+            for act in acts:
+                act(cloud)
+            come_to_rest(cloud)
+    return watch.passed

@@ -13,8 +13,9 @@ from shared.adapters.dynamodb.rewards import reward_from
 from shared.adapters.dynamodb.waiting import LEAD_CLAIM
 from shared.domain import facts as kinds
 from shared.domain.events import REWARD_MATURED, REWARD_POSTED
+from shared.domain.fulfilments import REWARD_FULFILLED
 from shared.domain.money import money_json, parse_amount
-from shared.domain.terms import FACE_VALUE_KINDS, PARTNER
+from shared.domain.terms import PARTNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from shared.domain.rewards import Reward
 
 Row = dict[str, Any]
+
+_NEWS = {REWARD_POSTED, REWARD_MATURED, REWARD_FULFILLED}
 
 
 def broken_promises(core: list[Row]) -> list[str]:
@@ -131,20 +134,35 @@ def _leads(core: list[Row]) -> list[str]:
 
 
 def _news(core: list[Row], rewards: Iterable[Reward]) -> list[str]:
-    """What was told last of a reward is what it is."""
+    """What was told last of a reward is what it is; that it was given and released was told."""
     told: dict[str, tuple[int, Row]] = {}
+    names: dict[str, set[str]] = defaultdict(set)
     for row in core:
-        if row["sk"] != "EVENT" or row["name"] not in {REWARD_POSTED, REWARD_MATURED}:
+        if row["sk"] != "EVENT" or row["name"] not in _NEWS:
             continue
         envelope = json.loads(row["envelope"])
         version = envelope["aggregate"]["version"]
-        for each in envelope["data"]["rewards"]:
-            if told.get(each["reward_id"], (-1, {}))[0] < version:
-                told[each["reward_id"]] = version, each
+        for each in _told(row["name"], envelope["data"]):
+            names[each["reward_id"]].add(row["name"])
+            before, last = told.get(each["reward_id"], (-1, {}))
+            if before < version:
+                told[each["reward_id"]] = version, {**last, **each}
     found = []
     for reward in rewards:
         _, last = told.get(reward.reward_id, (0, {}))
         net = money_json(reward.net_minor, reward.currency)
-        if not last or (reward.kind in FACE_VALUE_KINDS and last["net"] != net):
+        if (last.get("state"), last.get("net", net)) != (reward.state, net):
             found.append(f"{reward.reward_id} is not what was told of it: {last}")
+        if REWARD_POSTED not in names[reward.reward_id]:
+            found.append(f"nobody was told of {reward.reward_id}")
+        # What a person takes back is payable at once, and never released.
+        if reward.payable_minor > 0 and REWARD_MATURED not in names[reward.reward_id]:
+            found.append(f"nobody was told that {reward.reward_id} was released")
     return found
+
+
+def _told(name: str, data: Row) -> list[Row]:
+    if name == REWARD_FULFILLED:
+        return [{"reward_id": data["reward_id"], "state": data["outcome"]}]
+    rewards: list[Row] = data["rewards"]
+    return rewards

@@ -1,4 +1,4 @@
-"""Pairs of handlers that meet on one row: a referral, a lead, a partner's file, a cap, a budget."""
+"""Pairs of handlers that meet on one row: a referral, a lead, a partner's file, a cap, a job."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tests.harness.cloud import Cloud, Message, manage_event, sqs_record
-from tests.harness.scenes import World, invoking
+from tests.harness.cloud import Cloud, Message, sqs_record
+from tests.harness.scenes_intake import deliveries, rolled_up_twice, takeovers
+from tests.harness.scenes_jobs import MIGRATION, moving
+from tests.harness.scenes_money import IN_EUROS, RATE, STRICT, merging
+from tests.harness.senders import manage_event
+from tests.harness.world import World, invoking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.harness.world import Act, Acts, Prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +28,10 @@ class Race:
 
     name: str
     alike: Literal["rows", "amounts", "promises"] = "rows"
-    prepare: Callable[[Cloud], list[Callable[[Cloud], None]]]
+    prepare: Prepare
 
 
-def _handled(*messages: Message) -> Callable[[Cloud], None]:
+def _handled(*messages: Message) -> Act:
     """Evaluate messages in an invocation of their own; what fails goes back to the queue."""
     event = {"Records": [sqs_record(message) for message in messages]}
 
@@ -36,6 +40,17 @@ def _handled(*messages: Message) -> Callable[[Cloud], None]:
         failed = {row["itemIdentifier"] for row in answer["batchItemFailures"]} if answer else {""}
         again = [one for one in messages if failed == {""} or one.message_id in failed]
         cloud.queue += again
+
+    return act
+
+
+def _insisting(event: dict[str, Any]) -> Act:
+    """Ask by hand, and once more if that is refused: somebody else may have been quicker."""
+
+    def act(cloud: Cloud) -> None:
+        answer = cloud.attempt("manage_program", event)
+        if not answer or answer["statusCode"] != 200:
+            cloud.attempt("manage_program", event)
 
     return act
 
@@ -63,7 +78,7 @@ def _told(cloud: Cloud, world: World, referral_id: str, **deal: object) -> None:
             cloud.queue += waiting
 
 
-def _one_lead(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+def _one_lead(cloud: Cloud) -> Acts:
     world = World(cloud)
     _, code = world.partner("Grace", "grace@partner.example")
     return [
@@ -72,7 +87,7 @@ def _one_lead(cloud: Cloud) -> list[Callable[[Cloud], None]]:
     ]
 
 
-def _one_message_twice(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+def _one_message_twice(cloud: Cloud) -> Acts:
     world = World(cloud)
     world.won(1)
     _told(cloud, world, world.accepted(), id="D-2", stage="won", amount="9000.00")
@@ -80,10 +95,10 @@ def _one_message_twice(cloud: Cloud) -> list[Callable[[Cloud], None]]:
     return [_handled(*messages)] * 2
 
 
-def _two_deals(partners: int) -> Callable[[Cloud], list[Callable[[Cloud], None]]]:
+def _two_deals(partners: int) -> Prepare:
     """Two won deals, each enough for the budget, of one partner or of two."""
 
-    def prepare(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+    def prepare(cloud: Cloud) -> Acts:
         world = World(cloud)
         _, other = world.partner("Grace", "grace@partner.example")
         codes = [world.code, other if partners > 1 else world.code]
@@ -99,7 +114,7 @@ def _two_deals(partners: int) -> Callable[[Cloud], list[Callable[[Cloud], None]]
     return prepare
 
 
-def _posting_and_release(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+def _posting_and_release(cloud: Cloud) -> Acts:
     world = World(cloud)
     referral_id = world.won(1)
     cloud.later(days=6)
@@ -107,22 +122,16 @@ def _posting_and_release(cloud: Cloud) -> list[Callable[[Cloud], None]]:
     return [_handled(*_taken(cloud)), Cloud.run_clock]
 
 
-def _posting_and_review(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+def _posting_and_review(cloud: Cloud) -> Acts:
     world = World(cloud)
     referral_id = world.submitted()
     _told(cloud, world, referral_id, id="D-1", stage="won", amount="9000.00")
     body = {"decision": "reject", "reason": "a customer already"}
-    event = manage_event("POST", f"/referrals/{referral_id}/review", body)
-
-    def review(later: Cloud) -> None:
-        answer = later.attempt("manage_program", event)
-        if not answer or answer["statusCode"] != 200:
-            later.attempt("manage_program", event)
-
-    return [_handled(*_taken(cloud)), review]
+    review = manage_event("POST", f"/referrals/{referral_id}/review", body)
+    return [_handled(*_taken(cloud)), _insisting(review)]
 
 
-def _two_claims_on_a_deal(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+def _two_claims_on_a_deal(cloud: Cloud) -> Acts:
     """The CRM names one referral for a deal, then another, and both deliveries run at once."""
     world = World(cloud)
     _, code = world.partner("Grace", "grace@partner.example")
@@ -137,7 +146,7 @@ def _two_claims_on_a_deal(cloud: Cloud) -> list[Callable[[Cloud], None]]:
     return [_handled(first), _handled(second)]
 
 
-def _two_bonuses(cloud: Cloud) -> list[Callable[[Cloud], None]]:
+def _two_bonuses(cloud: Cloud) -> Acts:
     """The partner's file is settled twice at once."""
     world = World(cloud)
     world.won(1)
@@ -153,13 +162,175 @@ def _is_of_partner(message: Message) -> bool:
     return bool(json.loads(message.body)["detail"]["aggregate"]["type"] == "partner")
 
 
+# -- intake --------------------------------------------------------------------------------------
+
+
+def _one_delivery_twice(cloud: Cloud) -> Acts:
+    return deliveries(World(cloud))[:1] * 2
+
+
+def _one_id_for_two_messages(cloud: Cloud) -> Acts:
+    world = World(cloud)
+    referral_id = world.accepted()
+    return [
+        invoking("receive_webhook", world.delivery(deal, referral_id, message_id="m-x"))
+        for deal in ({"id": "D-1", "stage": "won"}, {"id": "D-1", "stage": "lost"})
+    ]
+
+
+def _one_delivery_applied_twice(cloud: Cloud) -> Acts:
+    _one_delivery_twice(cloud)[0](cloud)
+    return [_handled(*_arrived(cloud))] * 2
+
+
+def _arrived(cloud: Cloud) -> list[Message]:
+    """Carry what was stored to the queue, and take it out of there."""
+    cloud.run_stream()
+    cloud.run_bus()
+    return _taken(cloud)
+
+
+def _takeover_and_review(cloud: Cloud) -> Acts:
+    """A lead is introduced by another partner while a person accepts the first one's referral."""
+    (takeover,) = takeovers(cloud, "Grace")
+    (first,) = [row["pk"] for row in cloud.store.dump()["test-core"] if _is_referral(row)]
+    body = {"decision": "accept", "reason": "known company"}
+    referral_id = first.removeprefix("REF#")
+    return [takeover, _insisting(manage_event("POST", f"/referrals/{referral_id}/review", body))]
+
+
+def _is_referral(row: dict[str, Any]) -> bool:
+    return bool(row["pk"].startswith("REF#") and row["sk"] == "META")
+
+
+# -- money ---------------------------------------------------------------------------------------
+
+
+def _first_under_caps(partners: int) -> Prepare:
+    """Two referrals are accepted before anything was taken of any cap."""
+
+    def prepare(cloud: Cloud) -> Acts:
+        world = World(cloud)
+        _, other = world.partner("Grace", "grace@partner.example")
+        codes = [world.code, other if partners > 1 else world.code]
+        leads = [(f"lead{number}@lead.test", code) for number, code in enumerate(codes)]
+        for referral_id in [world.submitted(email, code=code) for email, code in leads]:
+            world.accept(referral_id)
+        first, second = _arrived(cloud)
+        return [_handled(first), _handled(second)]
+
+    return prepare
+
+
+def _adjustments(number: int) -> Prepare:
+    """A partner without any reward is given two things at once, or one that is posted twice."""
+
+    def prepare(cloud: Cloud) -> Acts:
+        world = World(cloud)
+        for _ in range(number):
+            cloud.made("/adjustments", world.goodwill())
+        first, *second = _arrived(cloud)
+        return [_handled(first), _handled(*second or [first])]
+
+    return prepare
+
+
+def _two_releases(cloud: Cloud) -> Acts:
+    world = World(cloud)
+    world.won(1)
+    cloud.made("/adjustments", world.goodwill())
+    cloud.drain()
+    cloud.later(days=6)
+    return [Cloud.run_clock] * 2
+
+
+def _release_and_status(status: str, terms: object = None) -> Prepare:
+    """A reward is due in the moment in which its partner is suspended or closed."""
+
+    def prepare(cloud: Cloud) -> Acts:
+        world = World(cloud, terms)
+        world.accepted()
+        cloud.later(days=6)
+        body = {"status": status, "reason": "a complaint"}
+        event = manage_event("PATCH", f"/partners/{world.partner_id}", body)
+        return [Cloud.run_clock, _insisting(event)]
+
+    return prepare
+
+
+def _posting_and_merge(cloud: Cloud) -> Acts:
+    """The deal that takes another one over is raised while they are merged."""
+    world = merging(cloud)
+    (merge,) = _arrived(cloud)
+    _told(cloud, world, "", id="D-2", amount="11000.00")
+    (posting,) = _taken(cloud)
+    return [_handled(posting), _handled(merge)]
+
+
+def _posting_and_migration(cloud: Cloud) -> Acts:
+    """A referral moves to other terms while what was told of it is evaluated."""
+    world, referral_id = moving(cloud)
+    path, order = MIGRATION
+    cloud.made(path, {**order, "referrals": [referral_id]})
+    cloud.queue += _arrived(cloud)
+    cloud.run_queue()
+    (chunk,) = _arrived(cloud)
+    _told(cloud, world, referral_id, id="D-1", amount="4000.00")
+    (posting,) = _taken(cloud)
+    return [_handled(posting), _handled(chunk)]
+
+
+def _posting_and_rate(cloud: Cloud) -> Acts:
+    """A deal is looked at that needs a rate while this is added."""
+    world = World(cloud)
+    _told(cloud, world, world.accepted(), **IN_EUROS)
+    return [_handled(*_taken(cloud)), _insisting(manage_event("POST", *RATE))]
+
+
+def _loss_and_redemption(cloud: Cloud) -> Acts:
+    """The lead redeems a discount while the deal is lost."""
+    world = World(cloud)
+    referral_id = world.won(1)
+    benefit = world.benefit(referral_id)
+    _told(cloud, world, referral_id, id="D-1", stage="lost")
+    body = {"referral_id": referral_id, "outcome": "redeemed"}
+    event = manage_event("POST", f"/rewards/{benefit}/fulfilment", body)
+    return [_handled(*_taken(cloud)), _insisting(event)]
+
+
 RACES: tuple[Race, ...] = (
     Race(name="two partners claim one lead", prepare=_one_lead),
+    Race(name="two partners take over a lead", prepare=lambda cloud: takeovers(cloud, "Bo", "Cy")),
+    Race(name="a takeover and a review", alike="amounts", prepare=_takeover_and_review),
+    Race(name="one delivery comes twice", prepare=_one_delivery_twice),
+    Race(name="one message id, two texts", prepare=_one_id_for_two_messages),
+    Race(name="one delivery is applied twice", prepare=_one_delivery_applied_twice),
+    Race(name="one batch of clicks twice", prepare=lambda cloud: rolled_up_twice(cloud, shards=1)),
+    Race(name="clicks of two shards", prepare=lambda cloud: rolled_up_twice(cloud, shards=2)),
     Race(name="one message is handled twice", prepare=_one_message_twice),
     Race(name="two deals under one cap", alike="promises", prepare=_two_deals(1)),
     Race(name="two partners under one budget", alike="promises", prepare=_two_deals(2)),
+    Race(name="first of one partner", alike="amounts", prepare=_first_under_caps(1)),
+    Race(name="first under a budget", alike="amounts", prepare=_first_under_caps(2)),
+    Race(name="two adjustments of a partner", alike="amounts", prepare=_adjustments(2)),
+    Race(name="one adjustment is posted twice", prepare=_adjustments(1)),
+    Race(name="two releases", alike="amounts", prepare=_two_releases),
     Race(name="a posting and a release", alike="amounts", prepare=_posting_and_release),
     Race(name="a posting and a rejection", alike="amounts", prepare=_posting_and_review),
+    Race(name="a posting and a merge", alike="amounts", prepare=_posting_and_merge),
+    Race(name="a posting and a migration", alike="amounts", prepare=_posting_and_migration),
+    Race(name="a posting and its rate", alike="amounts", prepare=_posting_and_rate),
+    Race(name="a loss and a redemption", alike="amounts", prepare=_loss_and_redemption),
+    Race(
+        name="a release and a suspension",
+        alike="amounts",
+        prepare=_release_and_status("suspended"),
+    ),
+    Race(
+        name="a release and a forfeiture",
+        alike="amounts",
+        prepare=_release_and_status("closed", STRICT),
+    ),
     Race(name="two referrals claim one deal", prepare=_two_claims_on_a_deal),
     Race(name="a partner's file is settled twice", prepare=_two_bonuses),
 )

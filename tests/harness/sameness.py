@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import names
 from shared.adapters.dynamodb.books import movements_of_book
+from shared.adapters.dynamodb.counter_rows import marks_from
 from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.domain import books
 from shared.domain.evaluation import evaluate
@@ -17,16 +18,22 @@ from tests.harness.cloud import BOOKS, CORE, Cloud, Saved
 from tests.harness.promises import broken_promises
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _ID = re.compile(r"\b([a-z]{3}_|)[0-9a-hjkmnp-tv-z]{26}\b")
-# Chains and versions follow from ids and from how often somebody had to try.
-_FOLLOWING = ("hash", "prev_hash", "head", "version")
+# Chains and versions follow from ids, from how often somebody had to try and who came first.
+_FOLLOWING = ("hash", "prev_hash", "head", "seq", "version")
 # A request that died is claimed anew, a little later.
 _CLAIMED = ("locked_until", "expires_at_epoch")
+# Secrets are drawn for each run of a request, and the last one is stored.
+_DRAWN = ("sha256", "secrets", "secret")
 # Which of some equal partitions a row is listed in follows from its id.
 _SHARD = re.compile(r"#\d+$")
 _SHARDED = (names.LIST_PK, names.DUE_PK, names.PROGRAM_PK)
+
+_LIST = re.compile(r'\["[^\[\]{}]*"\]')
+_ROUNDS = 2
+"""Ids are told apart by the rows that name them, and by the ids that these name besides."""
 
 # When we came to bind a deal and to post an adjustment.
 _WHEN = ("bound_at", "posted_at")
@@ -36,22 +43,46 @@ _RUN = re.compile(r"\brun_[0-9a-hjkmnp-tv-z]{26}\b")
 def essence(cloud: Cloud, before: Saved) -> list[str]:
     """Return every row as text, with ids minted since ``before`` numbered by where they stand."""
     known = set(_ids_in(before))
-    rows: list[tuple[str, dict[str, Any]]] = sorted(
-        (
-            (table, _masked(row))
-            for table, items in cloud.store.dump().items()
-            for row in items
-            if not row[names.PK].startswith(names.OUTBOX_PREFIX)
-        ),
-        key=lambda row: _ID.sub(lambda m: m[0] if m[0] in known else m[1], _text(row)),
-    )
-    # Ids are numbered by the rows that they name first: lists of them are in no stable order.
-    named = [[row.get(names.PK), row.get(names.SK)] for _, row in rows]
-    numbers: dict[str, str] = {}
-    for found in _ID.finditer(_text([named, rows])):
-        if found[0] not in known:
-            numbers.setdefault(found[0], f"{found[1]}new{len(numbers)}")
+    stored = cloud.store.dump()
+    runs = {row.get(name) for row in stored[CORE] for name in ("run_id", "merged_by")}
+    rows = [
+        (table, _masked(row))
+        for table, items in stored.items()
+        for row in items
+        if not row[names.PK].startswith(names.OUTBOX_PREFIX) and not _is_left_over(row, runs)
+    ]
+    numbers = _numbered([_text([table, row]) for table, row in rows], known)
     return sorted(_text([table, _renamed(row, numbers)]) for table, row in rows)
+
+
+def _numbered(rows: Iterable[str], known: set[str]) -> dict[str, str]:
+    """Number ids by the rows that name them, and these by the numbers of the other ids in them.
+
+    Lists of ids are in no stable order, so they are read as sets.
+    """
+    naming = [(row, {m[0]: m[1] for m in _ID.finditer(row) if m[0] not in known}) for row in rows]
+    prefixes = {each: prefix for _, found in naming for each, prefix in found.items()}
+    numbers = prefixes
+    for _ in range(_ROUNDS):
+        places: dict[str, list[str]] = {each: [] for each in prefixes}
+        for row, found in naming:
+            for each, prefix in found.items():
+                places[each].append(_shown(row, {**numbers, each: f"{prefix}*"}))
+        marks = {each: _text(sorted(where)) for each, where in places.items()}
+        ranks = {mark: rank for rank, mark in enumerate(sorted(set(marks.values())))}
+        numbers = {each: f"{prefixes[each]}new{ranks[mark]}" for each, mark in marks.items()}
+    return numbers
+
+
+def _shown(row: str, numbers: Mapping[str, str]) -> str:
+    shown = _ID.sub(lambda m: numbers.get(m[0], m[0]), row)
+    return _LIST.sub(lambda m: ", ".join(sorted(m[0][1:-1].split(", "))), shown)
+
+
+def _is_left_over(row: Mapping[str, Any], runs: set[Any]) -> bool:
+    """Tell whether a run of a job's step that died wrote it: nobody ever reads that."""
+    kind, *_, run_id, _ = (*str(row.get(names.SK)).split("#"), "", "")
+    return row[names.PK].startswith("JOB#") and kind in {"RESULT", "PAGE"} and run_id not in runs
 
 
 def outcome(cloud: Cloud) -> list[str]:
@@ -134,8 +165,14 @@ def _ids_in(saved: Saved) -> list[str]:
 
 
 def _masked(row: Mapping[str, Any]) -> dict[str, Any]:
-    left_out = {*_FOLLOWING, *(_CLAIMED if row[names.PK].startswith("IDEM#") else ())}
+    left_out = {*_FOLLOWING, *_DRAWN}
+    if row[names.PK].startswith("IDEM#"):
+        left_out.update(_CLAIMED)
     kept = {name: value for name, value in row.items() if name not in left_out}
+    if "marks" in row:
+        kept["marks"] = sorted(marks_from(row["marks"]).items())
+    if row[names.PK].startswith("KEYRING#"):
+        kept["keys"] = [key["key_id"] for key in row["keys"]]
     for name in _SHARDED:
         if name in kept:
             kept[name] = _SHARD.sub("#", str(kept[name]))

@@ -1,7 +1,8 @@
-"""What a request does to keep money whole: its conditions, its members, its token.
+"""What a request does to keep money whole: its conditions, and the members of its transaction.
 
 A site is one such thing at one kind of place. The harness takes each away in turn from what is
-sent, without touching the code, and must see that something is wrong.
+sent, without touching the code, and must see that something is wrong. The tokens by which the SDK
+marks a transaction that it sends again are no sites: they spare work, and decide nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from tests.harness.wire import place_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.fakes.memory_dynamodb import MemoryDynamo
+
 Request = dict[str, Any]
 _SINGLE = {"PutItem": "Put", "UpdateItem": "Update", "DeleteItem": "Delete"}
 _AND = " AND "
 _PLACEHOLDER = re.compile(r"[#:]\w+")
+_ABSENT = re.compile(r"attribute_not_exists\((\S+)\)")
+_EQUAL = re.compile(r"(\S+) = (\S+)")
+_WRITTEN = re.compile(r"(condition): '(.+)' of (.+)|(member): (.+?)(?: beside (.+))?")
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -30,16 +36,27 @@ class Site:
     ``shape`` are all members of the transaction; a condition goes from every transaction.
     """
 
-    kind: Literal["condition", "member", "token"]
-    shape: str = ""
-    member: str = ""
+    kind: Literal["condition", "member"]
+    member: str
     part: str = ""
+    shape: str = ""
 
     def __str__(self) -> str:
-        beside = [one for one in self.shape.split("; ") if one != self.member]
-        among = f" beside {'; '.join(beside)}" if self.kind == "member" else ""
-        what = f"'{self.part}' of " if self.part else ""
-        return f"{self.kind}: {what}{self.member or self.shape}{among}"
+        if self.kind == "condition":
+            return f"condition: '{self.part}' of {self.member}"
+        beside = "; ".join(one for one in self.shape.split("; ") if one != self.member)
+        return f"member: {self.member}{' beside ' if beside else ''}{beside}"
+
+
+def site_from(text: str) -> Site:
+    """Return the site that was written as text."""
+    written = _WRITTEN.fullmatch(text)
+    assert written, text
+    _, part, of, member, name, beside = written.groups()
+    if not member:
+        return Site(kind="condition", member=of, part=part)
+    shape = "; ".join(sorted({name, *(beside.split("; ") if beside else ())}))
+    return Site(kind="member", member=name, shape=shape)
 
 
 def sites_of(operation: str, request: Request) -> Iterator[Site]:
@@ -54,44 +71,51 @@ def sites_of(operation: str, request: Request) -> Iterator[Site]:
         # A check without its condition is no member any more.
         if len(members) > 1 and (action, len(parts)) != ("ConditionCheck", 1):
             yield Site(kind="member", shape=shape, member=member)
-    if operation == "TransactWriteItems":
-        yield Site(kind="token", shape=shape)
 
 
-def without(site: Site) -> Callable[[str, Request], Request | None]:
-    """Return how a request is sent without what is at a site; None: it is not sent at all."""
+def refusing(operation: str, request: Request, store: MemoryDynamo) -> Iterator[Site]:
+    """Yield the conditions of a request that do not hold of the rows as they are.
+
+    A play in which a condition always holds goes the same way without it.
+    """
+    for action, body in _members(operation, request):
+        row = _row(body, store)
+        for part in _parts(body):
+            if not _holds(part, body, row):
+                yield Site(
+                    kind="condition", member=_described(action, body), part=_named(part, body)
+                )
+
+
+def without(*sites: Site) -> Callable[[str, Request], Request | None]:
+    """Return how a request is sent without what is at the sites; None: it is not sent at all."""
+    parts: dict[str, set[str]] = {}
+    for site in sites:
+        if site.kind == "condition":
+            parts.setdefault(site.member, set()).add(site.part)
 
     def mutate(operation: str, request: Request) -> Request | None:
         members = _members(operation, request)
-        here = {_described(action, body) for action, body in members}
-        if site.shape not in ("", _shape(members)) or (site.member and site.member not in here):
+        shape = _shape(members)
+        gone = {site.member for site in sites if site.kind == "member" and site.shape == shape}
+        if not any(_described(*member) in gone | parts.keys() for member in members):
             return request
         request = deepcopy(request)
-        if site.kind == "token":
-            request.pop("ClientRequestToken", None)
-            return request
-        if operation != "TransactWriteItems":
-            _weaken(request, site.part)
-            return request
-        return _without_member(site, request)
+        kept = []
+        for action, body in _members(operation, request):
+            described = _described(action, body)
+            if described in gone:
+                gone.remove(described)  # One of its kind is enough.
+                continue
+            if described in parts:
+                _weaken(body, parts[described])
+            if action != "ConditionCheck" or "ConditionExpression" in body:
+                kept.append({action: body})
+        if operation == "TransactWriteItems":
+            request["TransactItems"] = kept
+        return request if kept else None
 
     return mutate
-
-
-def _without_member(site: Site, request: Request) -> Request | None:
-    kept = []
-    dropped = False
-    for row in request["TransactItems"]:
-        ((action, body),) = row.items()
-        if _described(action, body) == site.member:
-            if site.kind == "member" and not dropped:
-                dropped = True  # One of its kind is enough.
-                continue
-            _weaken(body, site.part)
-            if action == "ConditionCheck" and "ConditionExpression" not in body:
-                continue
-        kept.append(row)
-    return {**request, "TransactItems": kept} if kept else None
 
 
 def _members(operation: str, request: Request) -> list[tuple[str, Request]]:
@@ -121,13 +145,30 @@ def _named(part: str, body: Request) -> str:
     return _PLACEHOLDER.sub(lambda found: names.get(found[0], "?"), part)
 
 
-def _weaken(body: Request, part: str) -> None:
-    """Take a conjunct away, and the placeholders that only it used."""
-    kept = [one for one in _parts(body) if _named(one, body) != part]
+def _row(body: Request, store: MemoryDynamo) -> Request:
+    full = body.get("Key") or {name: body["Item"][name] for name in ("pk", "sk")}
+    found = store.get_item(TableName=body["TableName"], Key=full, ConsistentRead=True)
+    row: Request = found.get("Item") or {}
+    return row
+
+
+def _holds(part: str, body: Request, row: Request) -> bool:
+    names = body.get("ExpressionAttributeNames") or {}
+    if absent := _ABSENT.fullmatch(part):
+        return names[absent[1]] not in row
+    equal = _EQUAL.fullmatch(part)
+    assert equal, f"a condition of a new form: {part}"
+    wanted = body["ExpressionAttributeValues"][equal[2]]
+    return bool(row.get(names[equal[1]]) == wanted)
+
+
+def _weaken(body: Request, parts: set[str]) -> None:
+    """Take conjuncts away, and the placeholders that only they used."""
+    kept = [one for one in _parts(body) if _named(one, body) not in parts]
+    body.pop("ConditionExpression", None)
     if kept:
         body["ConditionExpression"] = _AND.join(kept)
-    elif part:
-        del body["ConditionExpression"]
+    else:
         body.pop("ReturnValuesOnConditionCheckFailure", None)
     written = " ".join(text for name, text in body.items() if name.endswith("Expression"))
     used = set(_PLACEHOLDER.findall(written))

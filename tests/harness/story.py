@@ -6,7 +6,6 @@ comes in any order afterwards.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tests.harness.cloud import START, Cloud
 from tests.harness.explore import come_to_rest
 from tests.harness.sameness import amounts, outcome, releases
-from tests.harness.scenes import PROGRAM, TERMS, World
+from tests.harness.world import PROGRAM, TERMS, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,17 +36,9 @@ class Told:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.minted: Counter[str] = Counter()
-        for module in cloud.modules.values():
-            vars(module)["new_id"] = self._new_id
         self.world = World(cloud, PLAIN)
         self.grace_id, self.grace_code = self.world.partner("Grace", "grace@partner.example")
         self.leads: dict[int, str] = {}
-
-    def _new_id(self, prefix: str) -> str:
-        # By kind, so that the doors mint the same ids whatever was evaluated in between.
-        self.minted[prefix] += 1
-        return f"{prefix}_{self.minted[prefix]:026d}"
 
     def submits(self, number: int) -> None:
         code = self.world.code if number % 2 else self.grace_code
@@ -79,12 +70,12 @@ class Told:
     def bookmark(self) -> Callable[[], None]:
         """Return what brings everybody back to this moment."""
         saved, count = self.cloud.save(), self.world.told
-        leads, minted = dict(self.leads), Counter(self.minted)
+        leads = dict(self.leads)
 
         def back() -> None:
             self.cloud.restore(saved)
             self.world.told = count
-            self.leads, self.minted = dict(leads), Counter(minted)
+            self.leads = dict(leads)
 
         return back
 

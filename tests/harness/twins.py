@@ -10,9 +10,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.harness.cloud import BOOKS, CORE, form_event, manage_event, standard_event
+from tests.harness.cloud import BOOKS, CORE
 from tests.harness.explore import come_to_rest
-from tests.harness.scenes import STAGES
+from tests.harness.senders import form_event, manage_event, standard_event
+from tests.harness.world import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -299,7 +300,9 @@ def holdings(cloud: Cloud) -> list[str]:
     told: Counter[str] = Counter()
     for row in tables[CORE]:
         told.update([_told(row)])
-    told.update(f"{row['program_id']} {row['step']} {row['rule_id']}" for row in tables[BOOKS])
+    told.update(
+        f"{row['program_id']} {row['step']} {row['rule_id']}" for row in tables.get(BOOKS, ())
+    )
     told.update(f"asked {json.loads(message.body)['detail-type']}" for message in cloud.dead)
     return sorted(f"{line} x{count}" for line, count in told.items() if line)
 

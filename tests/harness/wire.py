@@ -7,6 +7,7 @@ and error classes of the SDK. Only the endpoint is ours.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from tests.fakes.memory_bus import MemoryBus
     from tests.fakes.memory_dynamodb import MemoryDynamo
 
-SERVICES = ("dynamodb", "events", "kms", "secrets-manager")
-_OPERATIONS = {
+SERVICES = ("dynamodb", "events", "kms", "secrets-manager", "sqs")
+OPERATIONS = {
     "GetItem": "get_item",
     "PutItem": "put_item",
     "UpdateItem": "update_item",
@@ -59,7 +60,8 @@ class Wire:
     ``calls`` are the logical calls since the last ``begin``. ``on_call`` and ``on_answer`` may
     answer or raise in place of the call, or after it; ``on_send`` may raise for a single attempt
     of the SDK; ``resend`` makes the SDK send a request again that succeeded. ``mutate`` changes
-    what reaches the store, or swallows it (None); it outlasts ``begin``.
+    what reaches the store, or swallows it (None); it outlasts ``begin``. While ``hurried``, what
+    nobody strikes or looks at goes past the SDK, to the same store.
     """
 
     store: MemoryDynamo
@@ -78,6 +80,7 @@ class Wire:
     on_send: Callable[[int], None] | None = None
     resend: Callable[[int], bool] | None = None
     mutate: Callable[[str, dict[str, Any]], dict[str, Any] | None] | None = None
+    hurried: bool = False
 
     def __post_init__(self) -> None:
         events: Any = self.session.events
@@ -92,6 +95,20 @@ class Wire:
         self.calls = []
         self.bus.codes.clear()
         self.on_call = self.on_answer = self.on_send = self.resend = None
+
+    def client(self, service: str, **options: Any) -> Any:  # noqa: ANN401 - boto3's own
+        """Return a client as ``boto3.client`` does."""
+        session: Any = self.session
+        client = session.client(service, **options)
+        through_sdk = client._make_api_call
+
+        def call(operation: str, params: dict[str, Any]) -> Any:  # noqa: ANN401 - any answer
+            if self.hurried and not self.mutate and service == "dynamodb":
+                return getattr(self.store, OPERATIONS[operation])(**params)
+            return through_sdk(operation, params)
+
+        client._make_api_call = call
+        return client
 
     # -- the SDK's hooks ------------------------------------------------------------------------
 
@@ -131,25 +148,30 @@ class Wire:
         self, service: str, operation: str, request: dict[str, Any]
     ) -> tuple[int, dict[str, Any]]:
         try:
-            if service.startswith("DynamoDB"):
-                sent = self.mutate(operation, request) if self.mutate else request
-                if sent is None:
-                    return 200, {}
-                answer = getattr(self.store, _OPERATIONS[operation])(**_binary(sent))
-                return 200, wire_texts({k: v for k, v in answer.items() if k != "ResponseMetadata"})
-            if service == "AWSEvents":
-                return 200, self.bus.put_events(**request)
-            if service == "TrentService":
-                return 200, _kms(operation, request)
-            if service == "secretsmanager":
-                secret = json.dumps({"secret": self.root_secret})
-                return 200, {"Name": request["SecretId"], "SecretString": secret}
+            return 200, self._served(service, operation, request)
         except ClientError as error:
             response: dict[str, Any] = dict(error.response)
             told = {k: v for k, v in response.items() if k not in ("Error", "ResponseMetadata")}
             code = response["Error"]["Code"]
             message = response["Error"]["Message"]
             return 400, wire_texts({"__type": code, "message": message, **told})
+
+    def _served(self, service: str, operation: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
+        if service.startswith("DynamoDB"):
+            sent = self.mutate(operation, request) if self.mutate else request
+            if sent is None:
+                return {}
+            answer = getattr(self.store, OPERATIONS[operation])(**_binary(sent))
+            return wire_texts({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+        if service == "AWSEvents":
+            return self.bus.put_events(**request)
+        if service == "AmazonSQS":
+            return _queued(request["MessageBody"])
+        if service == "TrentService":
+            return _kms(operation, request)
+        if service == "secretsmanager":
+            secret = json.dumps({"secret": self.root_secret})
+            return {"Name": request["SecretId"], "SecretString": secret}
         raise NotImplementedError(f"{service}.{operation}")
 
 
@@ -157,6 +179,12 @@ class _Raw(BytesIO):
     def stream(self, **_more: object) -> Iterator[bytes]:
         while chunk := self.read(1 << 16):
             yield chunk
+
+
+def _queued(body: str) -> dict[str, Any]:
+    # The SDK compares the digest with its own.
+    digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+    return {"MessageId": digest, "MD5OfMessageBody": digest}
 
 
 def _kms(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -208,6 +236,19 @@ def _described(service: str, operation: str, params: dict[str, Any]) -> AwsCall:
         ]
         what = f"{operation} {', '.join(sorted(set(members)))}"
     return AwsCall(service=service, operation=operation, parameters=request, what=what)
+
+
+def is_write(call: AwsCall) -> bool:
+    """Tell whether a call changes what is stored, or tells others of it."""
+    return call.operation.startswith(("Put", "Update", "Delete", "Transact", "Send"))
+
+
+def may_be_stale(call: AwsCall) -> bool:
+    """Tell whether a call reads what was so a moment ago: an index, or a table without haste."""
+    request = call.parameters
+    asked = request.get("RequestItems", {"": request}).values()
+    is_read = call.operation in {"GetItem", "Query", "BatchGetItem", "Scan"}
+    return is_read and not all(each.get("ConsistentRead") for each in asked)
 
 
 def place_of(request: dict[str, Any]) -> str:
