@@ -28,8 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=("run", "demo"))
     command = parser.parse_args(arguments).command
-    # SIGTERM ends like Ctrl-C, so that the emulator saves its state either way.
-    signal.signal(signal.SIGTERM, interrupt)
+    # SIGTERM ends like Ctrl-C, so that the emulator saves its state either way. And a shell that
+    # starts a command in the background lets it ignore Ctrl-C's own signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
     progress = Progress()
     try:
         return run(progress) if command == "run" else demo(progress)

@@ -43,6 +43,7 @@ REASON_COLUMNS: Final = ("rule_id", "outcome", "code", "figures", "text")
 STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "label{display:block;margin:.5rem 0}input,select,button{font:inherit;padding:.3rem .5rem}"
+    "label input{display:block;width:20rem;max-width:100%;box-sizing:border-box}"
     "table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}td,th{text-align:left;"
     "border-bottom:1px solid #ddd;padding:.3rem .5rem;vertical-align:top}"
     "form.inline{display:inline-block;margin:.25rem .75rem .25rem 0}h2{margin-top:2rem}"

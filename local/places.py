@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ EMULATOR_PYTHON = BASE / "venv" / "bin" / "python"
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
 LOCK_FILE = "lock"
+OLD = "old-"
 LOCK_WAIT_S = 5.0
 LOCK_POLL_S = 0.1
 
@@ -72,12 +74,16 @@ class Places:
         return self.home / "endpoints.json"
 
     def prepare(self) -> None:
-        """Create the folders, readable by this user only, and empty the scratch space.
+        """Create the folders, readable by this user only, with an empty scratch space.
 
-        An emulator that was killed leaves big folders behind, hence the emptying.
+        An emulator that was killed leaves many files behind. They are put aside and removed
+        beside the start: on a busy disk that takes longer than all the rest.
         """
-        shutil.rmtree(self.tmp, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
+        if self.tmp.exists():
+            self.tmp.rename(self.home / f"{OLD}{time.time_ns()}")
+        for old in self.home.glob(f"{OLD}*"):
+            threading.Thread(target=shutil.rmtree, args=(old, True), daemon=True).start()
         for folder in (self.state, self.tmp, self.logs):
             folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
 

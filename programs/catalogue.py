@@ -28,6 +28,25 @@ How to read the stories: days are counted from the start of the story. What is *
 the end of its hold, what is *payable* can be paid out. A word after a colon is the reason code that
 the explanation gives. The CRM of the stories has the stages accepted, qualified, negotiation and
 won, in this order, and lost.
+
+## Rates of their own
+
+A rule's percentage or amount can be another one for some. Each level goes before those above it,
+and the explanation says which one paid:
+
+| Level | For | Said in |
+|---|---|---|
+| `program` | everybody | the rule itself |
+| `tier`, then `group` | partners of a tier or group | `overrides` of the terms |
+| `partner` | one partner, by id | `overrides` of the terms |
+| `link` | what came through one link, by its code | `overrides` of the terms |
+| `referral` | one referral | [a fact that takes two persons](by-hand.md#rates-of-one-referral) |
+
+What the terms say is pinned at submission by the introducer, whoever else shares; simulations and
+migrations look it up anew. It stands instead of a rule's steps too; conditions, caps and holds
+stay. Such rates are left out of the public table of rewards.
+
+## The models
 """
 
 
@@ -134,6 +153,11 @@ def _said(name: str, row: Row) -> str:
         parts = " and ".join(f"{part['partner']} {part['percent']} %" for part in value)
         back = ", for what counted before too" if row.get("retroactive") else ""
         return f"shares {parts}{back}"
+    if name == "categories":
+        return f"declared {', '.join(value) or 'of no category'}".replace("_", " ")
+    if name == "rate":
+        rate = f"{row['percent']} %" if "percent" in row else _money(row["fixed"])
+        return f"two persons agree on {rate} for `{value}` here"
     amount = row.get("amount", row.get("amount_net"))
     return _PHRASES[name].format(
         value, amount=_money(amount) if amount else "", of=_of(row.get("of", ""))

@@ -28,6 +28,7 @@ ORDER: Final = (
     "achievements",
     "renewal_share",
     "co_referral_split",
+    "anti_kickback",
 )
 """The models as a reader should meet them; every file beside this one is in it."""
 
@@ -52,7 +53,9 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "renewal": (),
     "chargeback_reversed": (),
     "grade": (),
+    "rate": ("percent", "fixed"),
     "shares": ("retroactive",),
+    "categories": (),
     "hold": (),
     "release": (),
     "deal": (),
@@ -60,8 +63,18 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Short form of each fact in the order in which one step tells them, with what else it takes."""
 
-_REFERRAL: Final = {"partner", "shares", "day", "existing_customer", "company_size", "country"}
-_PARTNER: Final = {"kind", "country", "tier", "group", "cause"}
+_REFERRAL: Final = {
+    "partner",
+    "shares",
+    "link",
+    "day",
+    "existing_customer",
+    "company_size",
+    "country",
+    "declared",
+    "is_oneself",
+}
+_PARTNER: Final = {"kind", "country", "tier", "group", "cause", "accepted", "categories"}
 _THEN: Final = {"rewards", "trace", "balances", "bonuses", "bonus_trace"}
 _REWARD: Final = {"rule", "occurrence", "of", "amount", "benefit", "state", "release_day"}
 _RANGE: Final = re.compile(r"([a-z_]+_)(\d+)\.\.\1(\d+)")

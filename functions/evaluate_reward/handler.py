@@ -20,11 +20,13 @@ from aws_lambda_powertools import Logger
 from shared import names
 from shared.adapters.dynamodb.adjustments import AdjustmentsLedger
 from shared.adapters.dynamodb.client import dynamodb_client
+from shared.adapters.dynamodb.fx_rates import AwaitedRates
 from shared.adapters.dynamodb.histories import Histories
 from shared.adapters.dynamodb.merges import AppliedDeliveries
 from shared.adapters.dynamodb.migrations import Migrations
 from shared.adapters.dynamodb.outbox import OutboxRows
 from shared.adapters.dynamodb.simulations import Jobs
+from shared.domain.deliveries import needs_a_person
 from shared.domain.errors import GoodwordError, UnavailableError
 from shared.domain.events import (
     DELIVERY_RECEIVED,
@@ -38,6 +40,7 @@ from shared.runtime.clock import utc_now
 from shared.runtime.config import required
 from shared.runtime.http import parse_json
 from shared.runtime.ids import new_id
+from shared.runtime.set_aside import count_set_aside
 from shared.usecases.adjust import post_adjustment
 from shared.usecases.apply_delivery import apply_delivery
 from shared.usecases.bind_waiting import bind_waiting
@@ -50,6 +53,7 @@ from shared.usecases.post_rewards import post_rewards
 from shared.usecases.run_job import JobRun, Worker
 from shared.usecases.run_simulation import Simulation
 from shared.usecases.settle_partner import settle_partner
+from shared.usecases.use_new_rate import use_new_rate
 
 if TYPE_CHECKING:
     from shared.ports import AdjustmentLedger, DeliveryStore
@@ -154,6 +158,8 @@ def _handle(message: dict[str, Any], steps_end: float) -> None:
         _settle_partner(subject, envelope["program_id"], trigger)
     elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "adjustment":
         _post_adjustment(subject, trigger)
+    elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "rate":
+        _use_new_rate(envelope["program_id"], subject, trigger)
     elif name == FACTS_CHANGED and envelope["aggregate"]["type"] == "referral":
         kinds = envelope["data"].get("kinds", ())
         if SUBMITTED in kinds:
@@ -185,6 +191,7 @@ def _apply_delivery(delivery_id: str, trigger: Trigger) -> None:
         new_facts=applied.new_facts,
         deliveries=applied.deliveries,
     )
+    count_set_aside(int(needs_a_person(applied.state, applied.reasons)))
 
 
 def _bind_waiting(referral_id: str, trigger: Trigger) -> None:
@@ -260,6 +267,15 @@ def _post_adjustment(adjustment_id: str, trigger: Trigger) -> None:
         ledger, adjustment_id, trigger=trigger, now=utc_now(), new_id=new_id, pause=_pause
     )
     _logger.info("adjustment_posted", adjustment_id=adjustment_id, movements=posted.movements)
+
+
+def _use_new_rate(program_id: str, currency: str, trigger: Trigger) -> None:
+    jobs = _adapters()[2]
+    store = AwaitedRates(client=jobs.client, core=jobs.core)
+    announced = use_new_rate(
+        store, program_id, currency, trigger=trigger, now=utc_now(), new_id=new_id
+    )
+    _logger.info("rate_used", program_id=program_id, currency=currency, referrals=announced)
 
 
 def _step_of(envelope: Mapping[str, Any]) -> Step:

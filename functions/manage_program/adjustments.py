@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
 from functions.manage_program import paging, views
 from functions.manage_program.calls import Answer, Call
@@ -14,12 +14,24 @@ from shared.domain.errors import NotFoundError, invalid
 from shared.usecases.adjust import Asked, Wish, adjust, approve_adjustment
 
 
+class Money(Shape):
+    """An amount as all our answers write it."""
+
+    amount: Annotated[str, StringConstraints(max_length=40)]
+    currency: Label
+
+
+def _money(value: object) -> object:
+    # A text alone is an amount in the currency of the programme.
+    return {"amount": value, "currency": ""} if isinstance(value, str) else value
+
+
 class NewAdjustment(Shape):
     """``POST /adjustments``."""
 
     partner_id: Id
     program_id: Id
-    amount: Annotated[str, StringConstraints(max_length=40)]
+    amount: Annotated[Money, BeforeValidator(_money)]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
     reference: Label = ""
 
@@ -33,7 +45,8 @@ def create(call: Call) -> Answer:
     wish = Wish(
         partner_id=body.partner_id,
         program_id=body.program_id,
-        amount=body.amount,
+        amount=body.amount.amount,
+        currency=body.amount.currency,
         reason=reason,
         reference=body.reference,
     )

@@ -19,16 +19,16 @@ def create(call: Call) -> Answer:
     """Create a key; a replay of the request answers ``"key": null``."""
     body = read(NewKey, json_body(call.event))
     secret = secrets.token_hex(SECRET_BYTES)
-    key = ApiKey(
+    wanted = ApiKey(
         key_id=call.new_id("key"),
         sha256=hash_secret(secret),
         scopes=tuple(dict.fromkeys(body.scopes)),
         principal=body.principal,
         created_at=call.now,
     )
-    is_new = create_key(call.services.api_keys, key, creator=call.key, mark=call.mark)
+    key = create_key(call.services.api_keys, wanted, creator=call.key, mark=call.mark)
     shown = views.api_key(key)
-    text = written(key.key_id, secret) if is_new else None
+    text = written(key.key_id, secret) if key.sha256 == wanted.sha256 else None
     return Answer(status=201, body={**shown, "key": text}, kept={**shown, "key": None})
 
 

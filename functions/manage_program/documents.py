@@ -89,8 +89,15 @@ def parse_yaml(raw: bytes) -> Any:  # noqa: ANN401 - any YAML value
     """
     try:
         return yaml.load(raw.decode("utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        raise MalformedError(*_place(error)) from error
     except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedError from error
+
+
+def _place(error: yaml.MarkedYAMLError) -> tuple[str, ...]:
+    mark = error.problem_mark
+    return (f"line {mark.line + 1}, column {mark.column + 1}",) if mark else ()
 
 
 class _Loader(yaml.SafeLoader):
@@ -106,7 +113,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases, which can grow without bound, and too deep or too many nodes."""
         if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError
+            alias: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem_mark=alias.start_mark)
         self._depth += 1
         self._nodes += 1
         if self._depth > _MAX_DEPTH or self._nodes > _MAX_NODES:
@@ -118,14 +126,17 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002
         """Refuse tags beyond those of JSON, such as dates, sets and bytes."""
         if node.tag not in _TAGS:
-            raise yaml.YAMLError
+            raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
         return super().construct_object(node, deep=deep)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         """Refuse keys that are no text or come twice."""
-        names = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
-        if len(names) != len(node.value) or len(set(names)) != len(names):
-            raise yaml.YAMLError
+        names: set[str] = set()
+        for key, _ in node.value:
+            is_text = isinstance(key, yaml.ScalarNode) and key.tag == "tag:yaml.org,2002:str"
+            if not is_text or key.value in names:
+                raise yaml.MarkedYAMLError(problem_mark=key.start_mark)
+            names.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 

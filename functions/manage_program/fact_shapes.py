@@ -109,10 +109,24 @@ class SharesSet(Shape):
     retroactive: bool = False
 
 
+class CategoriesDeclared(Shape):
+    """All categories that apply to the introduction; none clears it."""
+
+    categories: Annotated[list[Label], Field(max_length=10)]
+
+
 class Regraded(Shape):
     """Another grade for the lead."""
 
     grade: Short
+
+
+class RateSet(Shape):
+    """Another rate of one rule for this referral alone, in per cent or as an amount."""
+
+    rule: Name
+    percent: Decimal = ""
+    fixed: Decimal = ""
 
 
 class HoldPlaced(Shape):
@@ -141,7 +155,9 @@ _SHAPES: Final[dict[str, type[Shape]]] = {
     kinds.CHARGED_BACK: ChargedBack,
     kinds.CHARGEBACK_REVERSED: ChargebackReversed,
     kinds.SHARES_SET: SharesSet,
+    kinds.CATEGORIES_DECLARED: CategoriesDeclared,
     kinds.REGRADED: Regraded,
+    kinds.RATE_SET: RateSet,
     kinds.HOLD_PLACED: HoldPlaced,
     kinds.HOLD_RELEASED: HoldReleased,
     kinds.FACT_RETRACTED: FactRetracted,

@@ -47,6 +47,8 @@ def create(call: Call) -> Answer:
             added_at=call.now,
         ),
         mark=call.mark,
+        event_id=call.new_id("evt"),
+        correlation_id=call.request_id,
     )
     return Answer(status=201, body=_view(rate))
 

@@ -12,6 +12,7 @@ from shared.adapters.dynamodb import lists
 from shared.adapters.dynamodb.codec import Item
 from shared.adapters.dynamodb.link_rows import link_from
 from shared.domain.errors import ConflictError, InvalidFieldsError, NotFoundError, invalid
+from shared.domain.link_rules import MAX_CLICK_CAP
 from shared.domain.links import CODE_RANDOM_BYTES, Link, new_code, parse_code
 from shared.usecases.manage_links import (
     LinkStores,
@@ -41,7 +42,7 @@ def create(call: Call) -> Answer:
             precedence=body.precedence,
             add_via=body.add_via,
             expires_at=expires_at,
-            click_cap=body.click_cap or 0,
+            click_cap=_cap(body.click_cap),
             created_at=call.now,
         )
         return create_link(_stores(call), wanted, now=call.now, mark=call.mark)
@@ -64,7 +65,7 @@ def change(call: Call) -> Answer:
     if "expires_at" in changes:
         changes["expires_at"] = moment(changes["expires_at"], "expires_at")
     if "click_cap" in changes:
-        changes["click_cap"] = changes["click_cap"] or 0
+        changes["click_cap"] = _cap(changes["click_cap"])
     link = change_link(_stores(call), code_of(call), changes, now=call.now)
     return Answer(status=200, body=views.link(link, call.services.short_url))
 
@@ -73,6 +74,13 @@ def retire(call: Call) -> Answer:
     """Retire a link; doing it again changes nothing."""
     link = retire_link(call.services.links, code_of(call), now=call.now)
     return Answer(status=200, body=views.link(link, call.services.short_url))
+
+
+def _cap(wish: int | None) -> int:
+    """Return a cap as links keep it, where 0 is none; nobody can ask for that figure."""
+    if wish == 0:
+        raise invalid("click_cap", "out_of_range", f"must be 1 to {MAX_CLICK_CAP}")
+    return wish or 0
 
 
 def code_of(call: Call) -> str:

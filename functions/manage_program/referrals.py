@@ -10,7 +10,7 @@ from shared.adapters.dynamodb.referrals import referral_from
 from shared.domain.access import PERSONAL_DATA
 from shared.domain.errors import NotFoundError, invalid
 from shared.domain.facts import in_order
-from shared.domain.referrals import DECISIONS
+from shared.domain.referrals import DECISIONS, REVIEWS
 from shared.usecases.explain_referral import Explanation, explain_referral, explain_to_partner
 from shared.usecases.holder_status import Holders
 from shared.usecases.review_referral import review_referral
@@ -24,6 +24,8 @@ def page(call: Call) -> Answer:
     query = call.query("program_id", "partner_id", "review", *paging.PAGING)
     after, limit = paging.after_of(call, query), paging.limit_of(query)
     program_id, review = query.get("program_id"), query.get("review")
+    if review is not None and review not in REVIEWS:
+        raise invalid("review", "not_allowed", "must be one of " + ", ".join(REVIEWS))
     if "partner_id" in query:
         found = call.services.lists.of_partner(
             lists.REFERRALS, query["partner_id"], after=after, limit=limit

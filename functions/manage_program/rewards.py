@@ -10,16 +10,31 @@ from shared.adapters.dynamodb.rewards import reward_from
 from shared.adapters.dynamodb.statements import Statements
 from shared.domain.books import Book, Movement
 from shared.domain.errors import NotFoundError, invalid
-from shared.domain.rewards import Reward
+from shared.domain.rewards import (
+    FULFILLED,
+    ISSUED,
+    KEPT_FULFILLED,
+    REDEEMED,
+    REFUSED,
+    VOIDED,
+    Reward,
+)
 from shared.usecases.holder_status import Holders
 
 LIST: Final = "RWD"
+STATES: Final = (
+    *("pending", "held", "approved", "in_payout", "paid", "rejected", "reversed", "clawed_back"),
+    *(ISSUED, FULFILLED, REDEEMED, REFUSED, VOIDED, KEPT_FULFILLED),
+)
+"""Every word that the state of a reward can be."""
 
 
 def rewards(call: Call) -> Answer:
     """List rewards of a referral, a partner or a programme."""
     query = call.query("referral_id", "partner_id", "program_id", "state", *paging.PAGING)
     after, limit = paging.after_of(call, query), paging.limit_of(query)
+    if query.get("state", STATES[0]) not in STATES:
+        raise invalid("state", "not_allowed", "must be one of " + ", ".join(STATES))
     services = call.services
     holders = Holders(services.explanations)
 
@@ -54,7 +69,7 @@ def rewards(call: Call) -> Answer:
 
 
 def movements(call: Call) -> Answer:
-    """List movements of a referral, a partner's book or a programme, newest first."""
+    """List movements of a referral, a partner or a programme: newest first, book by book."""
     query = call.query("referral_id", "partner_id", "program_id", *paging.PAGING)
     after, limit = paging.after_of(call, query), paging.limit_of(query)
     services = call.services
@@ -62,12 +77,14 @@ def movements(call: Call) -> Answer:
     if "referral_id" in query:
         _demand_referral(call, query["referral_id"])
         found, place = statements.of_referral(query["referral_id"], after=after, limit=limit)
-    elif "program_id" not in query:
-        raise invalid("program_id", "required", "give referral_id or program_id")
-    elif "partner_id" in query:
+    elif "partner_id" in query and "program_id" in query:
         found, place = statements.of_holder(
             query["partner_id"], query["program_id"], after=after, limit=limit
         )
+    elif "partner_id" in query:
+        found, place = statements.of_books(query["partner_id"], after=after, limit=limit)
+    elif "program_id" not in query:
+        raise invalid("referral_id", "required", "give referral_id, partner_id or program_id")
     else:
         found, place = statements.of_program(query["program_id"], after=after, limit=limit)
 

@@ -39,6 +39,7 @@ def _email(text: str) -> str:
 
 
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+Words = Annotated[list[Label], Field(max_length=10)]
 Hosts = Annotated[list[Address], Field(max_length=50)]
 Utm = Annotated[dict[Label, Label], Field(max_length=10)]
 Templates = Annotated[dict[Label, Utm], Field(max_length=50)]
@@ -99,6 +100,7 @@ class NewPartner(Shape):
     kind: Label
     country: Country = ""
     status: Label = "active"
+    categories: Words = []
 
 
 class PartnerChanges(Shape):
@@ -109,6 +111,7 @@ class PartnerChanges(Shape):
     kind: Label = ""
     country: Country = ""
     status: Label = ""
+    categories: Words = []
     reason: Annotated[str, StringConstraints(max_length=1_000)] = ""
 
 
@@ -118,6 +121,7 @@ class NewEnrolment(Shape):
     partner_id: Id
     program_id: Id
     accept_terms: bool
+    accept_documents: Annotated[dict[Label, Text], Field(max_length=10)] = {}
     tier: Label = ""
     group: Label = ""
     cause: Label = ""
@@ -163,6 +167,15 @@ class NewSource(Shape):
     stage_map: list[Any]
     default_currency: Label = ""
     amount_is: Label = "gross"
+
+
+class SourceChanges(Shape):
+    """``PATCH /sources/{id}``: what is absent stays. Kind and secret are for good."""
+
+    name: Text = ""
+    stage_map: list[Any] = []
+    default_currency: Label = ""
+    amount_is: Label = ""
 
 
 class NewReview(Shape):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -183,8 +184,8 @@ def _simulation(call: Call, job: Job) -> views.Json:
     report = call.services.jobs.report(job.job_id) if job.state == DONE else ""
     return {
         **_progress(call, job),
-        "from": job.settings["from"],
-        "to": job.settings["to"],
+        "from": views.time_of(datetime.fromisoformat(job.settings["from"])),
+        "to": views.time_of(datetime.fromisoformat(job.settings["to"])),
         "result": _report(json.loads(report), job) if report else None,
     }
 

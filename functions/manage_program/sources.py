@@ -6,13 +6,19 @@ from typing import Final
 from functions.manage_program import paging, views
 from functions.manage_program.calls import Answer, Call
 from functions.manage_program.documents import json_body
-from functions.manage_program.schema import NewSource, read
+from functions.manage_program.schema import NewSource, SourceChanges, given, read
 from shared.adapters.dynamodb import lists
 from shared.adapters.dynamodb.sources import source_from
 from shared.domain.errors import invalid
 from shared.domain.sources import Source
 from shared.domain.stages import parse_stage_map
-from shared.usecases.manage_sources import check_secret, create_source, generated_secret
+from shared.usecases.manage_sources import (
+    change_source,
+    check_secret,
+    create_source,
+    generated_secret,
+    read_source,
+)
 
 SECRET_BYTES: Final = 32
 
@@ -36,12 +42,25 @@ def create(call: Call) -> Answer:
         secrets=(call.services.encrypt(secret, source_id),),
         created_at=call.now,
     )
-    source, is_new = create_source(
-        call.services.sources, call.services.programs, wanted, mark=call.mark
-    )
+    source = create_source(call.services.sources, call.services.programs, wanted, mark=call.mark)
     shown = views.source(source, call.services.api_url)
-    kept = {**shown, "secret": None}
-    return Answer(status=201, body={**shown, "secret": secret if is_new else None}, kept=kept)
+    told = secret if source.secrets == wanted.secrets else None
+    return Answer(status=201, body={**shown, "secret": told}, kept={**shown, "secret": None})
+
+
+def show(call: Call) -> Answer:
+    """Show a source without its secret."""
+    source = read_source(call.services.sources, call.id_of("source_id"))
+    return Answer(status=200, body=views.source(source, call.services.api_url))
+
+
+def change(call: Call) -> Answer:
+    """Change some fields of a source; then replay what was parked for them."""
+    fields = given(read(SourceChanges, json_body(call.event)))
+    if "stage_map" in fields:
+        fields["stage_map"] = parse_stage_map(fields["stage_map"])
+    source = change_source(call.services.sources, call.id_of("source_id"), fields)
+    return Answer(status=200, body=views.source(source, call.services.api_url))
 
 
 def page(call: Call) -> Answer:

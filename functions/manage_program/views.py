@@ -71,6 +71,7 @@ def partner(found: Partner) -> Json:
         "kind": found.kind,
         "status": found.status,
         "country": found.country,
+        "categories": list(found.categories),
         "created_at": time_of(found.created_at),
     }
 
@@ -97,6 +98,10 @@ def enrolment(found: Enrolment) -> Json:
         "tier": found.tier,
         "group": found.group,
         "cause": found.cause,
+        "documents": {
+            name: {"version": accepted.version, "accepted_at": time_of(accepted.at)}
+            for name, accepted in sorted(found.documents.items())
+        },
     }
 
 

@@ -4,8 +4,9 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -14,6 +15,7 @@ PAGE_LIMIT: Final = 100
 MAX_ITEMS: Final = 2_000
 LONGEST_PAUSE_S: Final = 20
 _LATER: Final = frozenset({429, 500, 502, 503, 504})
+_DONE: Final = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _STILL_RUNNING: Final = "request_in_progress"
 
 
@@ -144,7 +146,7 @@ class Management:
         """
         full = f"{path}?{urlencode(query)}" if query else path
         reply = self.request("GET", full)
-        if reply.status != http.HTTPStatus.OK or not reply.fields:
+        if reply.status != HTTPStatus.OK or not reply.fields:
             raise ApiError("GET", path, reply)
         return dict(reply.fields)
 
@@ -188,11 +190,25 @@ class Management:
             asked["cursor"] = page["next_cursor"]
         return found[:most]
 
+    def each_page(self, path: str, **query: str) -> Iterator[list[dict[str, Any]]]:
+        """Have something done to a list page by page, and yield the items of each.
+
+        Raises:
+            ApiError: not a 2xx.
+        """
+        asked = {**query, "limit": str(PAGE_LIMIT)}
+        while True:
+            page = self.post(f"{path}?{urlencode(asked)}", None)
+            yield page["items"]
+            if not page["next_cursor"]:
+                return
+            asked["cursor"] = page["next_cursor"]
+
     def _write(
         self, method: str, path: str, payload: object, *, content_type: str = ""
     ) -> dict[str, Any]:
         reply = self.request(method, path, payload, content_type=content_type)
-        if reply.status not in {http.HTTPStatus.OK, http.HTTPStatus.CREATED}:
+        if reply.status not in _DONE:
             raise ApiError(method, path, reply)
         return dict(reply.fields)
 

@@ -20,6 +20,7 @@ _DECISIONS: Final = frozenset(
         kinds.TERMS_PINNED,
         kinds.REVIEW_DECIDED,
         kinds.SHARES_SET,
+        kinds.CATEGORIES_DECLARED,
         kinds.REGRADED,
         kinds.DEAL_ENDED,
         kinds.DEAL_RESTORED,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from shared.domain.errors import FieldError
-from shared.domain.money import MAX_MINOR, parse_decimal, to_minor
+from shared.domain.money import MAX_MINOR, is_exact, parse_decimal, to_minor
 from shared.domain.terms import FLAG, MONEY, NUMBER
 
 _MAX_TEXT: Final = 500
@@ -64,6 +64,9 @@ class Reader:
         """Read a text of bounded length."""
         if value is None and not required:
             return ""
+        if value is None:
+            self.fail(path, "required", "must be given")
+            return ""
         if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT:
             self.fail(path, "wrong_type", f"must be a text of 1 to {_MAX_TEXT} characters")
             return ""
@@ -77,6 +80,9 @@ class Reader:
 
     def name(self, value: object, path: str) -> str:
         """Read a name that code and people can both use."""
+        if value is None:
+            self.fail(path, "required", "must be given")
+            return ""
         if not isinstance(value, str) or not _NAME.fullmatch(value):
             message = "must be a name of lower-case letters, digits and _ (at most 50)"
             self.fail(path, "wrong_type", message)
@@ -123,6 +129,9 @@ class Reader:
         minor = to_minor(decimal, self.currency)
         if minor > MAX_MINOR:
             self.fail(path, "too_large", "is over the largest amount")
+        elif not is_exact(decimal, self.currency):
+            # Rounded, the programme would pay something else than its terms say.
+            self.fail(path, "too_precise", f"has more digits than {self.currency}")
         return minor
 
     def percent(self, value: object, path: str, *, least: Decimal | None = None) -> Decimal:

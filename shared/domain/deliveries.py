@@ -67,12 +67,21 @@ DEAL_BOUND_TO_OTHER_REFERRAL: Final = "deal_bound_to_other_referral"
 TOO_MANY_FACTS: Final = "too_many_facts"
 
 
+_MAY_COME: Final = frozenset({DEAL_NOT_BOUND, REFERRAL_NOT_FOUND})
+"""What another delivery or a form may still bring."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Why a part of a delivery is parked: where in the body, and a stable code. No values."""
 
     path: str
     code: str
+
+
+def needs_a_person(state: str, reasons: Sequence[Reason]) -> bool:
+    """Tell whether a delivery is parked for what neither a form nor another delivery may bring."""
+    return state == PARKED and any(reason.code not in _MAY_COME for reason in reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class GoodwordError(Exception):
 
 
 class MalformedError(GoodwordError):
-    """The bytes are not a document of the declared type."""
+    """The bytes are not a document of the declared type; its text is the place, if it is known."""
 
     code = "malformed_body"
 

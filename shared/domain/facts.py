@@ -9,7 +9,8 @@ Kinds and their data (all values are strings, integers, booleans, lists and obje
 submitted            review? (where the review begins, if not at ``submitted``)
 terms_pinned         version, partner_id?, link_code?, shares [{partner_id, role, basis_points}],
                      touch_at?, earlier_referral_id?, attributes {name: value},
-                     overrides {rule: {percent|fixed_minor, level}}
+                     overrides {rule: {percent|fixed_minor, level}}, declared? [category],
+                     partners? {partner: {accepted? [document], categories?, self_referral?}}
 review_decided       decision, state, actor, reason
 stage_entered        source_id, deal_id, pipeline, stage, rank, milestone?, outcome,
                      ladder {milestone: rank}
@@ -27,8 +28,12 @@ deal_ended           deal_id, how (``deleted``, or ``merged`` into nobody knows 
 deal_restored        deal_id
 deal_merged          deal_id, merged_into (the deal that it went into, and lives on in)
 referral_merged      into (the referral that has the deal now) or absorbed (the one that had it)
-shares_set           shares, retroactive, actor, reason
+lead_passed_on       into (the referral that has the lead now, which kept no reward of this one)
+shares_set           shares, retroactive, partners? (as above), actor, reason
+categories_declared  categories (all that apply, whatever was pinned), actor, reason
 regraded             grade, actor, reason
+rate_set             rule, percent or fixed (decimal string in the ledger currency), actor,
+                     approved_by, reason
 hold_placed          hold_id, actor, reason
 hold_released        hold_id, actor, reason
 standing_pinned      partner_id, key, position  (a count, or revenue in minor units)
@@ -70,8 +75,11 @@ DEAL_ENDED: Final = "deal_ended"
 DEAL_RESTORED: Final = "deal_restored"
 DEAL_MERGED: Final = "deal_merged"
 REFERRAL_MERGED: Final = "referral_merged"
+LEAD_PASSED_ON: Final = "lead_passed_on"
 SHARES_SET: Final = "shares_set"
+CATEGORIES_DECLARED: Final = "categories_declared"
 REGRADED: Final = "regraded"
+RATE_SET: Final = "rate_set"
 HOLD_PLACED: Final = "hold_placed"
 HOLD_RELEASED: Final = "hold_released"
 RATE_PINNED: Final = "rate_pinned"

@@ -11,11 +11,20 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared.domain import facts as kinds
+from shared.domain.case import pinned_partners
 from shared.domain.entitlements import ROLES, WHOLE_SHARE
 from shared.domain.errors import ConflictError, FieldError, InvalidFieldsError, invalid
 from shared.domain.facts import Fact, in_order, latest
 from shared.domain.money import is_currency, parse_amount, parse_decimal
-from shared.domain.terms import FIELDS, NUMBER, TEXT, LeadQuality
+from shared.domain.partners import CATEGORIES
+from shared.domain.rule_reader import RuleReader
+from shared.domain.terms import (
+    FIELDS,
+    NUMBER,
+    TEXT,
+    LeadQuality,
+    Terms,
+)
 
 SOURCE: Final = "hand"
 
@@ -31,7 +40,9 @@ STATEMENTS: Final = (
 )
 DECISIONS: Final = (
     kinds.SHARES_SET,
+    kinds.CATEGORIES_DECLARED,
     kinds.REGRADED,
+    kinds.RATE_SET,
     kinds.HOLD_PLACED,
     kinds.HOLD_RELEASED,
     kinds.FACT_RETRACTED,
@@ -46,6 +57,7 @@ RETRACTABLE: Final = frozenset(
         kinds.DEAL_ENDED,
         kinds.DEAL_RESTORED,
         kinds.REGRADED,
+        kinds.RATE_SET,
         kinds.HOLD_PLACED,
         kinds.HOLD_RELEASED,
     }
@@ -63,11 +75,13 @@ UNSAID_BY_TWO: Final = frozenset(
         kinds.CHARGEBACK_REVERSED,
         kinds.DEAL_ENDED,
         kinds.DEAL_RESTORED,
+        kinds.RATE_SET,
     }
 )
-"""What nothing newer can say otherwise. One person could take such a fact back and state it anew,
-and it would count from then on for other shares; or free a reward of a refund. An amount, a
-field, a grade or a hold can be set anew by the same person, so taking it back gives no more."""
+"""What no newer fact of one person can say otherwise. Alone, somebody could take such a fact back
+and state it anew, and it would count from then on for other shares; or free a reward of a refund,
+or of a lower rate that two had set. An amount, a field, a grade or a hold can be set anew by the
+same person, so taking it back gives no more."""
 
 PINNED_FIELDS: Final = frozenset(
     {
@@ -212,14 +226,57 @@ def takes_two(wish: Wish, facts: Iterable[Fact]) -> bool:
     if wish.kind == kinds.FACT_RETRACTED:
         unsaid = {fact.kind for fact in facts if fact.fact_id == wish.retracts}
         return not unsaid.isdisjoint(UNSAID_BY_TWO)
+    if wish.kind == kinds.RATE_SET:
+        return True
+    if wish.kind == kinds.CATEGORIES_DECLARED:
+        # To name one takes money away and may be done at once; to clear one lets it be paid.
+        return not known_categories(facts) <= set(wish.data["categories"])
     return bool(wish.data.get("retroactive"))
 
 
-def shares_fact(facts: Iterable[Fact]) -> str:
-    """Return the id of the fact that says who shares now."""
+def known_categories(facts: Iterable[Fact]) -> set[str]:
+    """Return the categories that were told of a referral or pinned of its partners."""
     ordered = in_order(facts)
-    found = latest(ordered, kinds.SHARES_SET) or latest(ordered, kinds.TERMS_PINNED)
+    declared = latest(ordered, kinds.CATEGORIES_DECLARED)
+    if declared:
+        return set(declared.data["categories"])
+    pinned = latest(ordered, kinds.TERMS_PINNED)
+    found = set(pinned.data.get("declared", ())) if pinned else set()
+    for known in pinned_partners(ordered).values():
+        found |= set(known.get("categories", ()))
+    return found
+
+
+def basis(kind: str, facts: Iterable[Fact]) -> str:
+    """Return the id of the fact that a second person looks at before approving.
+
+    It says who shares now, or for categories, which of them apply. Of a rate it is the last word
+    on who gets how much: the terms, the shares, or another rate.
+    """
+    if kind == kinds.RATE_SET:
+        told = (kinds.TERMS_PINNED, kinds.SHARES_SET, kinds.RATE_SET)
+        known = reversed(in_order(facts))
+        return next((fact.fact_id for fact in known if fact.kind in told), "")
+    decides = kinds.CATEGORIES_DECLARED if kind == kinds.CATEGORIES_DECLARED else kinds.SHARES_SET
+    ordered = in_order(facts)
+    found = latest(ordered, decides) or latest(ordered, kinds.TERMS_PINNED)
     return found.fact_id if found else ""
+
+
+def check_categories(categories: Sequence[str]) -> None:
+    """Demand categories that terms can block.
+
+    Raises:
+        InvalidFieldsError: naming every other one.
+    """
+    message = "must be one of " + ", ".join(CATEGORIES)
+    errors = [
+        FieldError(path=f"data.categories[{place}]", code="not_allowed", message=message)
+        for place, name in enumerate(categories)
+        if name not in CATEGORIES
+    ]
+    if errors:
+        raise InvalidFieldsError(errors)
 
 
 def check_against(wish: Wish, facts: Iterable[Fact]) -> None:
@@ -274,3 +331,19 @@ def check_grade(grade: str, quality: LeadQuality) -> None:
         known.add(quality.otherwise)
     if known and grade not in known:
         raise invalid("data.grade", "not_allowed", "must be one of " + ", ".join(sorted(known)))
+
+
+def check_rate(data: Mapping[str, Any], terms: Terms) -> None:
+    """Demand a rule of the terms, and one rate that would change what it gives.
+
+    Raises:
+        InvalidFieldsError: naming every wrong field.
+    """
+    reader = RuleReader(terms.currency)
+    rate = reader.rate(data, "data")
+    rule = terms.rule(data["rule"])
+    if rule is None or not rule.takes(rate):
+        message = "must be the id of a rule of the referral's terms that such a rate changes"
+        reader.fail("data.rule", "not_allowed", message)
+    if reader.errors:
+        raise InvalidFieldsError(reader.errors)

@@ -156,6 +156,11 @@ def parse_code(text: str) -> str:
     return code
 
 
+def is_code(text: str) -> bool:
+    """Tell whether a link can have this code."""
+    return bool(_CODE.fullmatch(text)) and text not in RESERVED_CODES
+
+
 def location(link: Link, query: str, token: str = "") -> str:
     """Return the address that a visitor with ``query`` (raw, no ``?``) is sent to.
 

@@ -6,7 +6,7 @@ re-prices history.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,22 +15,33 @@ from shared.domain.bases import Amounts
 from shared.domain.conditions import Fields, Known, holds
 from shared.domain.deal import Deal
 from shared.domain.leads import Lead
-from shared.domain.partners import Enrolment, Partner
-from shared.domain.terms import Condition, Group, Table, Terms
+from shared.domain.partners import (
+    BUYER_STAFF,
+    CATEGORIES,
+    DOCUMENTS,
+    Address,
+    Enrolment,
+    Partner,
+)
+from shared.domain.terms import GROUP, LEVELS, LINK, PARTNER, TIER, Condition, Group, Table, Terms
 from shared.domain.verdicts import Refusal
 
 _MAX_DIGITS: Final = 9
-_LEVELS: Final = ("tier", "group")
-"""Levels of overrides in the order that settles ties: the later one wins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """The pinned part of a submission. ``verdict`` is what the grade decides, or ""."""
+    """The pinned part of a submission. ``verdict`` is what the grade decides, or "".
+
+    ``partners`` is what is known of each partner who takes part, ``declared`` the categories that
+    the form told.
+    """
 
     attributes: Mapping[str, Known]
     overrides: Mapping[str, Mapping[str, object]]
     verdict: str = ""
+    partners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    declared: tuple[str, ...] = ()
 
 
 def fields_used(terms: Terms) -> frozenset[str]:
@@ -56,6 +67,7 @@ def pin(
     *,
     partner: Partner | None,
     enrolment: Enrolment | None,
+    link_code: str = "",
     campaign: str = "",
     touched_at: datetime | None = None,
     existing_customer: bool = False,
@@ -72,11 +84,31 @@ def pin(
     grade = _grade(terms, attributes)
     if grade:
         attributes["lead_grade"] = grade
+    partner_id = enrolment.partner_id if enrolment else ""
     return Pinned(
         attributes=attributes,
-        overrides=_overrides(terms, enrolment.tier, enrolment.group) if enrolment else {},
+        overrides=_overrides(terms, attributes, partner_id=partner_id, link_code=link_code),
         verdict=terms.lead_quality.decide.get(grade, "") if grade else "",
     )
+
+
+def pin_partner(
+    partner: Partner, enrolment: Enrolment, lead: Address | None = None
+) -> dict[str, Any]:
+    """Return what is pinned of a partner at this moment; what does not apply is left out.
+
+    Without the lead's address nobody can say whether they are the same, or colleagues.
+    """
+    own = partner.address
+    is_lead = bool(lead and own.email_hmac and own.email_hmac == lead.email_hmac)
+    is_colleague = bool(lead and own.company_hmac and own.company_hmac == lead.company_hmac)
+    categories = {*partner.categories, *((BUYER_STAFF,) if is_colleague else ())}
+    found: dict[str, Any] = {
+        "accepted": [name for name in DOCUMENTS if name in enrolment.documents],
+        "categories": [name for name in CATEGORIES if name in categories],
+        "self_referral": is_lead,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _attributes(
@@ -117,28 +149,35 @@ def _grade(terms: Terms, attributes: Mapping[str, Known]) -> str:
 def repin(terms: Terms, data: Mapping[str, Any], version: int) -> dict[str, Any]:
     """Return the data of a ``terms_pinned`` fact as this version would have pinned it.
 
-    Who introduced whom, when and how stays; grade and overrides follow the terms. Overrides of
-    other levels than tier and group were given to this referral and stay too.
+    Who introduced whom, when and how stays; grade and overrides follow the terms. What was given
+    to this referral alone is a fact of its own, and stays too.
     """
     attributes = dict(data.get("attributes", {}))
     attributes.pop("lead_grade", None)
     grade = _grade(terms, attributes)
     if grade:
         attributes["lead_grade"] = grade
-    kept = {
-        rule_id: rate
-        for rule_id, rate in data.get("overrides", {}).items()
-        if rate.get("level") not in _LEVELS
-    }
-    tier, group = (str(attributes.get(name, "")) for name in ("partner_tier", "partner_group"))
-    overrides = {**_overrides(terms, tier, group), **kept}
+    overrides = _overrides(
+        terms,
+        attributes,
+        partner_id=str(data.get("partner_id", "")),
+        link_code=str(data.get("link_code", "")),
+    )
     return {**data, "version": version, "attributes": attributes, "overrides": overrides}
 
 
-def _overrides(terms: Terms, tier: str, group: str) -> dict[str, dict[str, object]]:
+def _overrides(
+    terms: Terms, attributes: Mapping[str, Any], *, partner_id: str, link_code: str
+) -> dict[str, dict[str, object]]:
+    """Return the rate of the highest level for each rule that has one for this introducer."""
     found: dict[str, dict[str, object]] = {}
-    own = {"tier": tier, "group": group}
-    for level in _LEVELS:
+    own = {
+        TIER: attributes.get("partner_tier"),
+        GROUP: attributes.get("partner_group"),
+        PARTNER: partner_id,
+        LINK: link_code,
+    }
+    for level in LEVELS:
         for override in terms.overrides:
             if override.level == level and override.match == own[level]:
                 name = "percent" if isinstance(override.value, Decimal) else "fixed_minor"

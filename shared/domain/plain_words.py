@@ -13,6 +13,7 @@ from shared.domain.terms import (
     Condition,
     Fixed,
     Group,
+    Override,
     Percent,
     Plain,
     Row,
@@ -136,7 +137,8 @@ def when(rule: Rule) -> str:
         case model.EVERY_RENEWAL:
             return f"every time the contract is renewed{_once(rule, 'renewed')}{limit}"
         case model.EVERY_NTH:
-            return f"every {rule.nth:,} times that {reached}"
+            every = "every" if rule.nth == 1 else f"every {ordinal(rule.nth)}"
+            return f"{every} time that {reached}"
         case model.AT_COUNTS:
             counts = listed([ordinal(count) for count in rule.counts])
             return f"the {counts} time that {reached}"
@@ -229,6 +231,16 @@ def _units(quantity: int, unit: str) -> str:
 def rate(what: Decimal | int, currency: str) -> str:
     """Write what stands in for a rule's percentage or amount."""
     return percent(what) if isinstance(what, Decimal) else money(what, currency)
+
+
+def whom(override: Override) -> str:
+    """Say for whom an override is."""
+    return {
+        model.TIER: "for partners of tier {}",
+        model.GROUP: "for partners of group {}",
+        model.PARTNER: "for the partner {}",
+        model.LINK: "through the link {}",
+    }[override.level].format(override.match)
 
 
 def tier(found: Tier | None, currency: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from shared.domain import eligibility_words
 from shared.domain import plain_words as words
 from shared.domain.terms import FORFEIT, PARTNER, Rule, Terms
 
@@ -12,7 +13,8 @@ from shared.domain.terms import FORFEIT, PARTNER, Rule, Terms
 class RewardsRow:
     """One rule in plain language: who gets what, when and how much, how long it is held.
 
-    ``special`` are other rates for groups and tiers of partners; they are not for the public.
+    ``special`` are other rates: for tiers and groups, single partners and links; they are not for
+    the public.
     """
 
     rule_id: str
@@ -56,8 +58,7 @@ def _row(rule: Rule, terms: Terms) -> RewardsRow:
         ),
         text=rule.text,
         special=tuple(
-            f"{words.rate(override.value, currency)} for partners of {override.level}"
-            f" {override.match}"
+            f"{words.rate(override.value, currency)} {words.whom(override)}"
             for override in terms.overrides
             if override.rule_id == rule.rule_id
         ),
@@ -71,14 +72,7 @@ def notes(terms: Terms) -> tuple[str, ...]:
     if terms.clawback_days is not None:
         limit = words.clawback(terms.clawback_days)
         found.append(f"What was released for an introduction is taken back {limit}.")
-    eligibility = terms.eligibility
-    if eligibility.partner_kinds:
-        kinds = words.listed(eligibility.partner_kinds, "or")
-        found.append(f"Only for partners of kind {kinds}.")
-    if eligibility.regions:
-        found.append(f"Only in the regions {words.listed(eligibility.regions)}.")
-    if not eligibility.allow_existing:
-        found.append("Nothing is earned for companies that are customers already.")
+    found += eligibility_words.notes(terms.eligibility)
     if PARTNER in {rule.beneficiary for rule in terms.rules}:
         found.append(f"{words.split(terms.attribution)}.")
         if terms.partner_closed == FORFEIT:

@@ -195,7 +195,7 @@ class RuleReader(Reader):
     def _benefit(self, value: object, path: str, kind: str) -> Benefit:
         row = self.mapping(value, path, {"quantity", "unit", "percent", "worth"})
         worth = self.amount(row["worth"], f"{path}.worth") if "worth" in row else 0
-        if kind == "discount":
+        if kind == model.DISCOUNT:
             if "quantity" in row or "unit" in row or "percent" not in row:
                 self.fail(path, "not_allowed", "a discount is given as percent")
                 return Benefit()

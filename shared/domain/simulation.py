@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from shared.domain import facts as kinds
 from shared.domain.adjustments import is_adjustment
 from shared.domain.aggregate import Aggregate
+from shared.domain.eligibility import ENGAGEMENT
 from shared.domain.evaluation import Evaluation, evaluate
 from shared.domain.facts import Fact
 from shared.domain.periods import period_key
@@ -92,6 +93,10 @@ def collect(terms: Terms, aggregate: Aggregate, find_rate: FindRate) -> Found:
     # Limits that others share are applied by the merge.
     alone = replace(terms, caps=())
     facts = with_terms(alone, aggregate.facts, version=0)
+    needed = terms.eligibility.minimum_engagement
+    if needed:
+        # Whether the partner had brought enough by then is seen by the merge.
+        facts = (*facts, _position(aggregate, ENGAGEMENT, needed + 1))
     facts, first = _with_rates(alone, facts, aggregate, find_rate)
     keys = _tier_keys(alone, first)
     runs: list[tuple[Mapping[str, int], Evaluation]] = [({}, first)]

@@ -7,7 +7,7 @@ in minor units of the ledger currency; rewards without a face value count with t
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from math import inf
@@ -15,10 +15,11 @@ from operator import itemgetter
 from typing import Final
 
 from shared.domain.caps import Parts
+from shared.domain.eligibility import ENGAGEMENT
 from shared.domain.partner_rules import has_partner_rules, occasions
 from shared.domain.simulation import Claim, Counted, Found, Paid
 from shared.domain.simulation_books import Books
-from shared.domain.terms import Terms
+from shared.domain.terms import LEAD, Terms
 
 MAX_PARTNERS: Final = 20
 """Winners, and losers, that a report names."""
@@ -91,7 +92,7 @@ def merge(
     All of history decides positions and room; ``paid_to_partners`` are the rewards for
     successes, which belong to no referral.
     """
-    known = tuple(founds)
+    known = _engaged(terms, tuple(founds))
     books = Books(terms, since, until)
     _go_through_time(terms, known, books)
     books.give_bonuses()
@@ -102,6 +103,26 @@ def merge(
         books.take_in(paid)
     introducers = {found.partner_id for found in known if found.partner_id}
     return _report(books, referrals=len(known), partners=len(introducers))
+
+
+def _engaged(terms: Terms, founds: Sequence[Found]) -> Sequence[Found]:
+    """Return what was found without what partners may not earn yet: only the lead earns of it."""
+    needed = terms.eligibility.minimum_engagement
+    if not needed:
+        return founds
+    counted = [
+        replace(found, counted=tuple(each for each in found.counted if each.key == ENGAGEMENT))
+        for found in founds
+    ]
+    places = _positions(counted)
+    return [
+        found
+        if places.get((found.referral_id, ENGAGEMENT), 0) > needed
+        else replace(
+            found, counted=(), claims=tuple(each for each in found.claims if each.role == LEAD)
+        )
+        for found in founds
+    ]
 
 
 def _go_through_time(terms: Terms, founds: Sequence[Found], books: Books) -> None:

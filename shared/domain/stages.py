@@ -117,7 +117,7 @@ def _problems(row: object, where: str) -> list[FieldError]:
     ]
     for key in ("stage", "milestone", "pipeline"):
         text = row.get(key)
-        if text is None and key != "stage":
+        if text in (None, "") and key != "stage":
             continue
         if not isinstance(text, str) or not 0 < len(text) <= _MAX_TEXT:
             message = f"must be a text of 1 to {_MAX_TEXT} characters"

@@ -15,7 +15,8 @@ LEAD: Final = "lead"
 CAUSE: Final = "cause"
 BENEFICIARIES: Final = (PARTNER, LEAD, CAUSE)
 
-KINDS: Final = ("cash", "credit", "discount", "free_period", "gift_card", "donation", "perk")
+DISCOUNT: Final = "discount"
+KINDS: Final = ("cash", "credit", DISCOUNT, "free_period", "gift_card", "donation", "perk")
 FACE_VALUE_KINDS: Final = frozenset({"cash", "credit", "gift_card", "donation"})
 """Kinds that post movements; the others are reward rows with states of their own."""
 
@@ -109,6 +110,12 @@ CLICK: Final = "click"
 EMAIL: Final = "email"
 EVIDENCE: Final = (REGISTRATION, CODE, CLICK, EMAIL)
 VERDICTS: Final = ("accept", "review", "reject")
+
+REVIEW: Final = "review"
+ALLOW: Final = "allow"
+SELF_REFERRAL: Final = (REVIEW, DENY, ALLOW)
+"""What becomes of an introduction of oneself: a flag for the reviewer, nothing earned, neither."""
+MAX_ENGAGEMENT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,9 +251,22 @@ class Cap:
         return not self.rules or rule_id in self.rules
 
 
+TIER: Final = "tier"
+GROUP: Final = "group"
+LINK: Final = "link"
+LEVELS: Final = (TIER, GROUP, PARTNER, LINK)
+"""Levels of overrides that terms hold, the later one wins."""
+REFERRAL: Final = "referral"
+"""The level above them: a rate that two persons gave one referral (the fact ``rate_set``)."""
+MAX_OVERRIDES: Final = 200
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Another percentage or amount for a rule, for partners of one group or tier."""
+    """Another percentage or amount for a rule, where ``match`` is the introducer's at its level.
+
+    That is a tier or a group, the partner's id, or the code of the link that led here.
+    """
 
     level: str
     match: str
@@ -286,6 +306,12 @@ class Rule:
         """Tell whether the rule is judged for the partner, not for a referral."""
         return self.occurrence in PARTNER_LEVEL
 
+    def takes(self, rate: Decimal | int) -> bool:
+        """Tell whether another percentage or amount would change what the rule gives."""
+        if self.kind in FACE_VALUE_KINDS:
+            return not self.is_partner_level
+        return self.kind == DISCOUNT and isinstance(rate, Decimal) and not self.is_partner_level
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
@@ -306,11 +332,20 @@ class LeadQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eligibility:
-    """Who may earn. Empty means everybody; ``allow_existing`` names sides that may anyway."""
+    """Who may earn. Empty means everybody; ``allow_existing`` names sides that may anyway.
+
+    ``required`` are documents that a partner must have accepted before an introduction, ``blocked``
+    categories that earn nothing. ``minimum_engagement`` is how many accepted referrals a partner
+    brings before any earns. ``eligibility`` says what each of them takes away, and from whom.
+    """
 
     partner_kinds: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     allow_existing: frozenset[str] = frozenset()
+    required: tuple[str, ...] = ()
+    minimum_engagement: int = 0
+    blocked: tuple[str, ...] = ()
+    self_referral: str = REVIEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from shared.domain import eligibility_words
 from shared.domain import plain_words as words
 from shared.domain.rewards_table import RewardsRow, rewards_table
 from shared.domain.terms import PROGRAM, Cap, Override, Rule, Terms
@@ -30,7 +31,9 @@ _ASPECTS: Final = (
 def changes(before: Terms | None, after: Terms) -> tuple[str, ...]:
     """Return a sentence for everything that differs; empty only if both say the same."""
     if before is None:
-        return tuple(_introduced(row) for row in rewards_table(after))
+        # Against the same terms without any of it, everything that they hold is new.
+        none = replace(after, rules=(), caps=(), overrides=())
+        return (*_rules(none, after), *_caps(none, after), *_overrides(none, after))
     found = [
         *_top(before, after),
         *_rules(before, after),
@@ -46,8 +49,9 @@ def changes(before: Terms | None, after: Terms) -> tuple[str, ...]:
 def _introduced(row: RewardsRow) -> str:
     rises = f", rising: {row.rises}" if row.rises else ""
     held = "" if row.held == "not held" else f", held {row.held}"
+    limits = "".join(f"; {limit}" for limit in row.caps)
     gets = f"{row.who} gets {row.what}, {row.when}: {row.how_much}"
-    return f"New rule {row.rule_id}: {gets}{rises}{held}."
+    return f"New rule {row.rule_id}: {gets}{rises}{held}{limits}."
 
 
 def _top(before: Terms, after: Terms) -> Iterator[str]:
@@ -64,7 +68,11 @@ def _top(before: Terms, after: Terms) -> Iterator[str]:
         ("What a lost deal takes back", _lost(before), _lost(after)),
         ("How introductions are credited", _attributed(before), _attributed(after)),
         ("How leads are graded", _graded(before), _graded(after)),
-        ("Who may earn", _eligible(before), _eligible(after)),
+        (
+            "Who may earn",
+            eligibility_words.summary(before.eligibility),
+            eligibility_words.summary(after.eligibility),
+        ),
         (
             "When what was released is taken back",
             words.clawback(before.clawback_days),
@@ -137,12 +145,13 @@ def _overrides(before: Terms, after: Terms) -> Iterator[str]:
     for place in sorted(old.keys() | new.keys()):
         if old.get(place) == new.get(place):
             continue
-        level, match, rule_id = place
         was, is_now = (
             words.rate(found.value, terms.currency) if found else "the usual"
             for found, terms in ((old.get(place), before), (new.get(place), after))
         )
-        yield f"Rule {rule_id} for partners of {level} {match} changes {_from_to(was, is_now)}."
+        override = new.get(place) or old[place]
+        said = f"Rule {override.rule_id} {words.whom(override)}"
+        yield f"{said} changes {_from_to(was, is_now)}."
 
 
 def _by_place(terms: Terms) -> Mapping[tuple[str, str, str], Override]:
@@ -187,11 +196,3 @@ def _graded(terms: Terms) -> str:
         parts.append(f"otherwise {quality.otherwise}")
     parts += [f"{grade}: {verdict}" for grade, verdict in sorted(quality.decide.items())]
     return "; ".join(parts) or "not at all"
-
-
-def _eligible(terms: Terms) -> str:
-    who = terms.eligibility
-    kinds = words.listed(who.partner_kinds) or "all"
-    regions = words.listed(who.regions) or "all"
-    existing = words.listed(sorted(who.allow_existing)) or "nobody"
-    return f"kinds {kinds}; regions {regions}; for existing customers {existing}"

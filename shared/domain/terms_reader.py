@@ -1,12 +1,15 @@
 """Read terms from a definition file, and name every mistake with its path."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
 from shared.domain import terms as model
 from shared.domain.entitlements import INTRODUCER, ROLES, WHOLE_SHARE
 from shared.domain.errors import InvalidFieldsError
+from shared.domain.links import is_code
+from shared.domain.partners import CATEGORIES, DOCUMENTS
 from shared.domain.rule_reader import RuleReader
 from shared.domain.terms import (
     AttributionPolicy,
@@ -16,12 +19,14 @@ from shared.domain.terms import (
     Group,
     LeadQuality,
     Override,
+    Rule,
     Terms,
 )
 
 MAX_RULES: Final = 50
 _MAX_DAYS: Final = 3_660
 _MAX_ROWS: Final = 50
+_PARTNER_ID: Final = re.compile(r"ptr_[A-Za-z0-9_-]{1,76}")
 
 T = TypeVar("T")
 
@@ -38,6 +43,17 @@ _TOP: Final = frozenset(
         "caps",
         "partner_closed",
         "rules",
+    }
+)
+_ELIGIBILITY: Final = frozenset(
+    {
+        "partner_kinds",
+        "regions",
+        "allow_existing",
+        "required",
+        "minimum_engagement",
+        "blocked",
+        "self_referral",
     }
 )
 
@@ -93,7 +109,7 @@ class _TermsReader(RuleReader):
             attribution=self._attribution(root.get("attribution", {})),
             lead_quality=self._lead_quality(root.get("lead_quality", {})),
             eligibility=self._eligibility(root.get("eligibility", {})),
-            overrides=self._overrides(root.get("overrides"), known),
+            overrides=self._overrides(root.get("overrides"), rules),
             caps=self._caps(root.get("caps"), known),
             partner_closed=self.choice(
                 root.get("partner_closed", model.KEEP), "partner_closed", model.PARTNER_CLOSED
@@ -185,7 +201,7 @@ class _TermsReader(RuleReader):
         )
 
     def _eligibility(self, value: object) -> Eligibility:
-        row = self.mapping(value, "eligibility", {"partner_kinds", "regions", "allow_existing"})
+        row = self.mapping(value, "eligibility", _ELIGIBILITY)
         sides = row.get("allow_existing")
         allowed: frozenset[str] = frozenset()
         if sides is not None:
@@ -196,23 +212,63 @@ class _TermsReader(RuleReader):
             partner_kinds=self.texts(row.get("partner_kinds"), "eligibility.partner_kinds"),
             regions=self.texts(row.get("regions"), "eligibility.regions"),
             allow_existing=allowed,
+            required=self._words(row.get("required"), "eligibility.required", DOCUMENTS),
+            minimum_engagement=self._engagement(row.get("minimum_engagement", {})),
+            blocked=self._words(row.get("blocked"), "eligibility.blocked", CATEGORIES),
+            self_referral=self.choice(
+                row.get("self_referral", model.REVIEW),
+                "eligibility.self_referral",
+                model.SELF_REFERRAL,
+            ),
         )
 
-    def _overrides(self, value: object, known: set[str]) -> tuple[Override, ...]:
+    def _words(self, value: object, path: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        """Read a list of the allowed words, whose order says nothing."""
+        found = self.rows(
+            value, path, lambda row, where: self.choice(row, where, allowed), _MAX_ROWS
+        )
+        return tuple(word for word in allowed if word in found)
+
+    def _engagement(self, value: object) -> int:
+        path = "eligibility.minimum_engagement"
+        row = self.mapping(value, path, {"accepted_referrals"})
+        name = "accepted_referrals"
+        return self.whole(row.get(name, 0), f"{path}.{name}", 0, model.MAX_ENGAGEMENT)
+
+    def _overrides(self, value: object, rules: tuple[Rule, ...]) -> tuple[Override, ...]:
+        known = {rule.rule_id: rule for rule in rules}
         return self.rows(
-            value, "overrides", lambda row, path: self._override(row, path, known), _MAX_ROWS
+            value,
+            "overrides",
+            lambda row, path: self._override(row, path, known),
+            model.MAX_OVERRIDES,
         )
 
-    def _override(self, value: object, path: str, known: set[str]) -> Override:
+    def _override(self, value: object, path: str, known: Mapping[str, Rule]) -> Override:
         row = self.mapping(value, path, {"level", "match", "rule", "percent", "fixed"})
+        level = self.choice(row.get("level"), f"{path}.level", model.LEVELS)
+        rule_id = self._known(row.get("rule"), f"{path}.rule", known)
+        rate = self.rate(row, path)
+        if rule_id in known and not known[rule_id].takes(rate):
+            message = "must be a rule that such a rate changes: no count, no units"
+            self.fail(f"{path}.rule", "not_allowed", message)
         return Override(
-            level=self.choice(row.get("level"), f"{path}.level", ("group", "tier")),
-            match=self.text(row.get("match"), f"{path}.match", required=True),
-            rule_id=self._known(row.get("rule"), f"{path}.rule", known),
-            value=self.rate(row, path),
+            level=level,
+            match=self._match(row.get("match"), f"{path}.match", level),
+            rule_id=rule_id,
+            value=rate,
         )
 
-    def _known(self, value: object, path: str, known: set[str]) -> str:
+    def _match(self, value: object, path: str, level: str) -> str:
+        """Read whom an override is for; what could never match is a mistake."""
+        text = self.text(value, path, required=True)
+        if text and level == model.PARTNER and not _PARTNER_ID.fullmatch(text):
+            self.fail(path, "not_allowed", "must be the id of a partner")
+        if text and level == model.LINK and not is_code(text):
+            self.fail(path, "not_allowed", "must be the code of a link, in lower case")
+        return text
+
+    def _known(self, value: object, path: str, known: Collection[str]) -> str:
         if not isinstance(value, str) or value not in known:
             self.fail(path, "not_allowed", "must be the id of a rule of these terms")
         return str(value)

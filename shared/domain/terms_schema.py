@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from shared.domain import terms as model
 from shared.domain.entitlements import INTRODUCER, ROLES, WHOLE_SHARE
+from shared.domain.partners import CATEGORIES, DOCUMENTS
 
 Schema = dict[str, Any]
 
@@ -65,9 +66,15 @@ def terms_schema() -> Schema:
                         "partner_kinds": _list(_TEXT),
                         "regions": _list(_TEXT),
                         "allow_existing": _choice((model.PARTNER, model.LEAD, "both")),
+                        "required": _list(_choice(DOCUMENTS)),
+                        "minimum_engagement": _object(
+                            {"accepted_referrals": _whole(0, model.MAX_ENGAGEMENT)}
+                        ),
+                        "blocked": _list(_choice(CATEGORIES)),
+                        "self_referral": _choice(model.SELF_REFERRAL),
                     }
                 ),
-                "overrides": _list(_override()),
+                "overrides": _list(_override(), most=model.MAX_OVERRIDES),
                 "caps": _list(_cap(), most=model.MAX_CAPS),
                 "partner_closed": _choice(model.PARTNER_CLOSED),
                 "rules": _list({"$ref": "#/$defs/rule"}, least=1),
@@ -148,7 +155,7 @@ def _lead_quality() -> Schema:
 def _override() -> Schema:
     schema = _object(
         {
-            "level": _choice(("group", "tier")),
+            "level": _choice(model.LEVELS),
             "match": _TEXT,
             "rule": _NAME,
             "percent": _PERCENT,

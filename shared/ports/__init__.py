@@ -31,7 +31,7 @@ from shared.ports.management import (
     StatusStore,
     TraceStore,
 )
-from shared.ports.money import AdjustmentLedger, Ledger, MaturityLedger, PartnerLedger
+from shared.ports.money import AdjustmentLedger, Ledger, MaturityLedger, PartnerLedger, RateWaits
 from shared.ports.outbox import Bus, Outbox, ParkedEvents
 
 NewId = Callable[[str], str]
@@ -65,6 +65,7 @@ __all__ = [
     "PartnerStore",
     "ProgramStore",
     "RateStore",
+    "RateWaits",
     "ReceiptSecrets",
     "ReplayStore",
     "ReviewStore",

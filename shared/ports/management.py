@@ -59,8 +59,8 @@ class ProgramStore(Protocol):
 class RateStore(Protocol):
     """Dated exchange rates."""
 
-    def add_rate(self, rate: FxRate, *, mark: str) -> FxRate:
-        """Store a rate; ``rate_exists`` if the day has one."""
+    def add_rate(self, rate: FxRate, event: Event, *, mark: str) -> FxRate:
+        """Store a rate and its event; ``rate_exists`` if the day has one."""
 
 
 class CustomerStore(Protocol):
@@ -125,8 +125,14 @@ class LinkStore(Protocol):
 class SourceStore(Protocol):
     """Webhook sources."""
 
-    def add_source(self, source: Source, *, mark: str) -> bool:
-        """Store a source; False if an earlier run of this request did."""
+    def source(self, source_id: str) -> Source | None:
+        """Return a source."""
+
+    def save_source(self, source: Source, *, changed: Sequence[str]) -> None:
+        """Write the changed fields."""
+
+    def add_source(self, source: Source, *, mark: str) -> Source:
+        """Store a source; return the stored one if an earlier run of this request did."""
 
 
 class ApiKeyStore(Protocol):
@@ -135,8 +141,8 @@ class ApiKeyStore(Protocol):
     def api_key(self, key_id: str) -> ApiKey | None:
         """Return a key."""
 
-    def add_api_key(self, key: ApiKey, *, mark: str) -> bool:
-        """Store a key; False if an earlier run of this request did."""
+    def add_api_key(self, key: ApiKey, *, mark: str) -> ApiKey:
+        """Store a key; return the stored one if an earlier run of this request did."""
 
     def revoke(self, key_id: str, *, now: datetime) -> None:
         """Mark a key as revoked, once."""
@@ -184,6 +190,9 @@ class HandStore(Protocol):
 
     def enrolment(self, partner_id: str, program_id: str) -> Enrolment | None:
         """Return a partner's enrolment."""
+
+    def partner(self, partner_id: str) -> Partner | None:
+        """Return a partner."""
 
     def proposal(self, referral_id: str, proposal_id: str) -> Proposal | None:
         """Return a proposal."""

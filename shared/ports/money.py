@@ -47,6 +47,9 @@ class Ledger(Protocol):
     def rate(self, program_id: str, currency: str, on: date) -> tuple[str, str] | None:
         """Return (rate, its date): the programme's newest rate not after ``on``."""
 
+    def await_rate(self, program_id: str, currency: str, referral_id: str) -> None:
+        """Leave word that a referral waits for a rate; look for one again afterwards."""
+
     def partner_status(self, partner_id: str) -> str:
         """Return a partner's status; "" if there is no such partner."""
 
@@ -174,3 +177,15 @@ class AdjustmentLedger(PartnerLedger, Protocol):
         Raises:
             StaleVersionError: when it was posted already, or anything is not as it was read.
         """
+
+
+class RateWaits(Protocol):
+    """Which referrals wait for exchange rates."""
+
+    def awaiting(self, program_id: str, currency: str) -> Iterator[str]:
+        """Return which referrals wait for a rate of the currency, read consistently."""
+
+    def announce(
+        self, program_id: str, currency: str, referral_id: str, event: Event, *, now: datetime
+    ) -> bool:
+        """Take a word away and store the event that answers it; False if it is gone already."""

@@ -1,8 +1,8 @@
 """State a fact by hand: with a reason, by a named person, checked against what is known.
 
-To change shares for what was already decided, or to take back what nothing newer can say
-otherwise, takes two: one proposes, and another, who comes with a management key of another
-principal, approves. A name in a body would prove nobody.
+To change shares for what was already decided, to give a referral a rate of its own, or to take back
+what nothing newer can say otherwise, takes two: one proposes, and another, who comes with a
+management key of another principal, approves. A name in a body would prove nobody.
 """
 
 from collections.abc import Mapping
@@ -19,15 +19,18 @@ from shared.domain.facts_by_hand import (
     KINDS,
     SOURCE,
     Wish,
+    basis,
     check_against,
+    check_categories,
     check_field,
     check_grade,
+    check_rate,
     check_shares,
     check_time,
     checked_money,
-    shares_fact,
     takes_two,
 )
+from shared.domain.pinning import pin_partner
 from shared.domain.proposals import APPROVED, OPEN, Proposal, same_person
 from shared.domain.referrals import Referral, check_holds_lead
 from shared.domain.terms_reader import parse_terms
@@ -35,8 +38,16 @@ from shared.ports import HandStore, NewId
 
 TRIES: Final = 5
 PROPOSAL_DAYS: Final = 14
-_FOR_ANY_REFERRAL: Final = frozenset({kinds.SHARES_SET, kinds.HOLD_PLACED, kinds.HOLD_RELEASED})
-"""Facts that say nothing about the lead, so that it does not matter which referral holds it."""
+_FOR_ANY_REFERRAL: Final = frozenset(
+    {
+        kinds.SHARES_SET,
+        kinds.CATEGORIES_DECLARED,
+        kinds.RATE_SET,
+        kinds.HOLD_PLACED,
+        kinds.HOLD_RELEASED,
+    }
+)
+"""Facts that say who may earn what of a referral, whichever one holds the lead by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +125,9 @@ def approve_proposal(
             return known
         if proposal.state != OPEN:
             raise ConflictError("proposal_closed", "the proposal is approved already")
-        if proposal.based_on != shares_fact(facts):
-            raise ConflictError("proposal_outdated", "the shares were changed since: propose anew")
+        if proposal.based_on != basis(proposal.kind, facts):
+            message = "what it was proposed for was changed since: propose anew"
+            raise ConflictError("proposal_outdated", message)
         wish = Wish(
             kind=proposal.kind,
             data=proposal.data,
@@ -144,8 +156,7 @@ def _proposal(wish: Wish, facts: list[Fact], referral_id: str, request: Request)
         proposed_by=request.actor,
         proposed_at=request.now,
         expires_at=request.now + timedelta(days=PROPOSAL_DAYS),
-        # Who approves has looked at these shares, whatever is proposed.
-        based_on=shares_fact(facts),
+        based_on=basis(wish.kind, facts),
         retracts=wish.retracts,
     )
 
@@ -172,23 +183,42 @@ def _checked(store: HandStore, referral: Referral, wish: Wish, facts: list[Fact]
     if wish.kind not in _FOR_ANY_REFERRAL:
         check_holds_lead(referral)
     if wish.kind == kinds.SHARES_SET:
-        _check_partners(store, referral.program_id, wish.data)
+        return _with_partners(store, referral.program_id, wish.data)
+    if wish.kind == kinds.CATEGORIES_DECLARED:
+        check_categories(wish.data["categories"])
     if wish.kind == kinds.FIELD_SET:
         check_field(wish.data["name"], wish.data["value"])
-    if wish.kind == kinds.REGRADED:
-        terms = store.terms(referral.program_id, referral.terms_version)
-        if terms is not None:
-            read = parse_terms(terms.definition, currency=program.currency)
-            check_grade(wish.data["grade"], read.lead_quality)
+    if wish.kind in (kinds.REGRADED, kinds.RATE_SET):
+        _check_by_terms(store, referral, wish, program.currency)
     return dict(wish.data) if wish.kind in DECISIONS else checked_money(wish, program.currency)
 
 
-def _check_partners(store: HandStore, program_id: str, data: Mapping[str, Any]) -> None:
+def _check_by_terms(store: HandStore, referral: Referral, wish: Wish, currency: str) -> None:
+    found = store.terms(referral.program_id, referral.terms_version)
+    if found is None:
+        raise NotFoundError
+    terms = parse_terms(found.definition, currency=currency)
+    if wish.kind == kinds.REGRADED:
+        check_grade(wish.data["grade"], terms.lead_quality)
+    else:
+        check_rate(wish.data, terms)
+
+
+def _with_partners(store: HandStore, program_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data with what is pinned of each partner who shares from now on."""
     check_shares(data["shares"])
+    pinned: dict[str, dict[str, Any]] = {}
     for place, share in enumerate(data["shares"]):
-        if store.enrolment(share["partner_id"], program_id) is None:
+        partner_id = share["partner_id"]
+        enrolment = store.enrolment(partner_id, program_id)
+        partner = store.partner(partner_id)
+        if enrolment is None or partner is None:
             path = f"data.shares[{place}].partner_id"
             raise invalid(path, "not_enrolled", "the partner is not enrolled in the programme")
+        known = pin_partner(partner, enrolment)
+        if known:
+            pinned[partner_id] = known
+    return {**data, "partners": pinned} if pinned else dict(data)
 
 
 def _fact(statement: str, wish: Wish, data: Mapping[str, Any], now: datetime) -> Fact:

@@ -18,7 +18,7 @@ from shared.domain.adjustments import (
     change_of,
     read_amount,
 )
-from shared.domain.errors import ConflictError, NotFoundError, StaleVersionError
+from shared.domain.errors import ConflictError, NotFoundError, StaleVersionError, invalid
 from shared.domain.events import FACTS_CHANGED, REWARD_POSTED, Event
 from shared.domain.money import parse_amount
 from shared.domain.proposals import same_person
@@ -31,12 +31,16 @@ WAITS_DAYS: Final = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What somebody wants to give; ``amount`` is a decimal string, negative to take back."""
+    """What somebody wants to give; ``amount`` is a decimal string, negative to take back.
+
+    ``currency`` may be empty; else it is the programme's, or the wish is refused.
+    """
 
     partner_id: str
     program_id: str
     amount: str
     reason: str
+    currency: str = ""
     reference: str = ""
 
 
@@ -66,6 +70,8 @@ def adjust(store: AdjustmentStore, wish: Wish, asked: Asked) -> Adjustment:
         raise NotFoundError
     if store.enrolment(wish.partner_id, wish.program_id) is None:
         raise ConflictError("not_enrolled", "the partner is not enrolled in the programme")
+    if wish.currency not in ("", program.currency):
+        raise invalid("amount.currency", "not_allowed", f"must be {program.currency}")
     amount_minor = read_amount(wish.amount, program.currency)
     limit = parse_amount(program.adjustment_limit, program.currency)
     adjustment = Adjustment(

@@ -99,6 +99,9 @@ class DryLedger:
         """Return the programme's rate."""
         return self._ledger.rate(program_id, currency, on)
 
+    def await_rate(self, _program_id: str, _currency: str, _referral_id: str) -> None:
+        """Leave no word: nothing is posted that could wait."""
+
     def partner_status(self, partner_id: str) -> str:
         """Return a partner's status as it is."""
         return self._ledger.partner_status(partner_id)

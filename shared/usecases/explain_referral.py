@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared.domain import facts as kinds
+from shared.domain.eligibility import BLOCKED_CATEGORY, LEFT_OUT, read_left_out
 from shared.domain.errors import NotFoundError
 from shared.domain.facts import FORFEITED, Fact, in_order
 from shared.domain.holders import FORFEITED_PARTNER_CLOSED, bounds_of, while_suspended
@@ -13,13 +14,14 @@ from shared.domain.programs import PublishedTerms
 from shared.domain.referrals import Referral
 from shared.domain.rewards import Reward
 from shared.domain.terms import PARTNER
-from shared.domain.verdicts import CAPPED, GRANTED, HELD, REVERSED, TraceLine
+from shared.domain.verdicts import CAPPED, DENIED, GRANTED, HELD, REVERSED, TraceLine
 from shared.ports import TraceStore
 from shared.usecases.holder_status import Holders
 
 _PARTNERS_FIGURES: Final = frozenset(
     {
         "amount_currency",
+        "brought",
         "condition",
         "contract_months",
         "count",
@@ -34,8 +36,10 @@ _PARTNERS_FIGURES: Final = frozenset(
         "limit",
         "link_campaign",
         "monthly_value",
+        "needed",
         "number",
         "occurred_at",
+        "own_category",
         "partner_group",
         "partner_kind",
         "partner_tier",
@@ -122,16 +126,30 @@ def explain_to_partner(store: TraceStore, referral_id: str, partner_id: str) -> 
         reward = rewards.get((line.rule_id, line.occurrence))
         if beneficiaries.get(line.rule_id) != PARTNER:
             continue
-        if reward is None and (line.outcome in _PAYS or line.code == FORFEITED_PARTNER_CLOSED):
+        own_line = _without_others(line, partner_id)
+        if reward is None and (
+            own_line.outcome in _PAYS or own_line.code == FORFEITED_PARTNER_CLOSED
+        ):
             # Given to others, before this partner had a part.
             continue
-        own_line = line
         if reward is not None and FORFEITED in line.figures:
             own_line = _own_loss(line, reward, lost=reward.identity in bounds)
         lines.append(_for_partner(as_held(own_line, suspended), reward))
     shown = {line.rule_id for line in lines}
     texts = {rule_id: text for rule_id, text in whole.texts.items() if rule_id in shown}
     return Explanation(referral=whole.referral, lines=tuple(lines), texts=texts)
+
+
+def _without_others(line: TraceLine, partner_id: str) -> TraceLine:
+    """Tell of those who may not earn their part only the one who asks; others see no reason."""
+    if LEFT_OUT not in line.figures:
+        return line
+    codes = read_left_out(line.figures[LEFT_OUT])
+    is_told = line.outcome not in _PAYS and partner_id == next(iter(codes))
+    if is_told or (line.outcome in _PAYS and partner_id not in codes):
+        return line
+    own = codes.get(partner_id, BLOCKED_CATEGORY)
+    return replace(line, outcome=DENIED, code=own, figures={}, release_at=None)
 
 
 def _own_loss(line: TraceLine, reward: Reward, *, lost: bool) -> TraceLine:

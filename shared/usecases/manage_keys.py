@@ -62,8 +62,8 @@ def _root_key(secret: str, now: datetime) -> ApiKey:
     )
 
 
-def create_key(store: ApiKeyStore, key: ApiKey, *, creator: ApiKey, mark: str) -> bool:
-    """Store a key; False if an earlier run of the request stored it before.
+def create_key(store: ApiKeyStore, key: ApiKey, *, creator: ApiKey, mark: str) -> ApiKey:
+    """Store a key, and return it as an earlier run of the request stored it, if one did.
 
     Raises:
         InvalidFieldsError: for an unknown scope or none.

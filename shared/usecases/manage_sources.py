@@ -1,11 +1,12 @@
-"""Create webhook sources."""
+"""Create and change webhook sources."""
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from shared.domain.errors import ConflictError, invalid
+from shared.domain.errors import ConflictError, NotFoundError, invalid
 from shared.domain.money import is_currency
 from shared.domain.sources import AMOUNTS, KINDS, Source
 from shared.ports import ProgramStore, SourceStore
@@ -18,8 +19,8 @@ _TEXT_LENGTH: Final = range(8, 501)
 
 def create_source(
     sources: SourceStore, programs: ProgramStore, wanted: Source, *, mark: str
-) -> tuple[Source, bool]:
-    """Store a source; False beside it if an earlier run of the request stored it before.
+) -> Source:
+    """Store a source, and return it as an earlier run of the request stored it, if one did.
 
     An empty ``default_currency`` becomes the programme's.
 
@@ -29,17 +30,51 @@ def create_source(
     """
     if wanted.kind not in KINDS:
         raise invalid("kind", "not_allowed", "must be one of " + ", ".join(KINDS))
-    if wanted.amount_is not in AMOUNTS:
-        raise invalid("amount_is", "not_allowed", "must be one of " + ", ".join(AMOUNTS))
     program = programs.program(wanted.program_id)
     if program is None:
         raise invalid("program_id", "unknown", "there is no such programme")
     if program.status == "closed":
         raise ConflictError("program_closed", "the programme is closed")
     source = replace(wanted, default_currency=wanted.default_currency or program.currency)
+    _check(source)
+    return sources.add_source(source, mark=mark)
+
+
+def change_source(sources: SourceStore, source_id: str, changes: Mapping[str, Any]) -> Source:
+    """Apply changes to a source. They hold for what is applied from now on, also by a replay.
+
+    What was said already stays as it was understood then.
+
+    Raises:
+        NotFoundError: no such source.
+        InvalidFieldsError: naming the wrong field.
+    """
+    before = read_source(sources, source_id)
+    after = replace(before, **changes)
+    _check(after)
+    changed = [name for name in changes if getattr(after, name) != getattr(before, name)]
+    if changed:
+        sources.save_source(after, changed=changed)
+    return after
+
+
+def read_source(sources: SourceStore, source_id: str) -> Source:
+    """Return a source.
+
+    Raises:
+        NotFoundError: no such source.
+    """
+    source = sources.source(source_id)
+    if source is None:
+        raise NotFoundError
+    return source
+
+
+def _check(source: Source) -> None:
+    if source.amount_is not in AMOUNTS:
+        raise invalid("amount_is", "not_allowed", "must be one of " + ", ".join(AMOUNTS))
     if not is_currency(source.default_currency):
         raise invalid("default_currency", "not_allowed", "must be an ISO 4217 code")
-    return source, sources.add_source(source, mark=mark)
 
 
 def generated_secret(kind: str, random_bytes: bytes) -> str:

@@ -15,6 +15,7 @@ from shared.domain.evaluation import Evaluation, evaluate
 from shared.domain.events import FACTS_CHANGED, REWARD_POSTED, Event
 from shared.domain.facts import Fact, fact_id
 from shared.domain.partner_rules import concerns_partner, has_partner_rules
+from shared.domain.referrals import Referral
 from shared.domain.rewards import difference
 from shared.domain.standing_causes import cause_of
 from shared.domain.terms import Terms
@@ -71,6 +72,7 @@ class _Run:
         self._writer = writer
         self._ledger = writer.ledger
         self._now = writer.now
+        self._awaited: set[str] = set()
 
     def settle(self, aggregate: Aggregate) -> Posted:
         head = aggregate.referral
@@ -184,7 +186,7 @@ class _Run:
 
     def _pin_rate(self, aggregate: Aggregate, need: NeededRate) -> tuple[Aggregate, bool]:
         head = aggregate.referral
-        found = self._ledger.rate(head.program_id, need.currency, need.on)
+        found = self._rate(head, need)
         if found is None:
             return aggregate, False
         rate, on = found
@@ -196,6 +198,16 @@ class _Run:
             value=need.currency,
         )
         return self._pin(aggregate, [fact]), True
+
+    def _rate(self, head: Referral, need: NeededRate) -> tuple[str, str] | None:
+        """Return a rate, or leave word that the referral waits for one."""
+        found = self._ledger.rate(head.program_id, need.currency, need.on)
+        if found or need.currency in self._awaited:
+            return found
+        self._ledger.await_rate(head.program_id, need.currency, head.referral_id)
+        self._awaited.add(need.currency)
+        # One that came in between has found no word yet.
+        return self._ledger.rate(head.program_id, need.currency, need.on)
 
     def _pin_allowance(self, aggregate: Aggregate, need: NeededAllowance) -> Aggregate:
         head = aggregate.referral

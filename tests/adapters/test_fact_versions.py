@@ -77,9 +77,10 @@ def test_golden_facts_decide_what_they_decided() -> None:
         ("qualified_bonus", "once"): 25_000,
         # 12 % of (20,000 - 1,000) EUR at 1.10 is 2,508.00, and 2,000.00 is allowed.
         ("won_commission", "once"): 200_000,
-        ("lead_discount", "once"): 0,
-        ("invoices", "invoice:I-1"): 4_000,
-        ("invoices", "invoice:I-2"): 10,
+        # The lead went to another referral, so it has no discount of this one.
+        # 5 % instead of 10 %: the referral has a rate of its own.
+        ("invoices", "invoice:I-1"): 2_000,
+        ("invoices", "invoice:I-2"): 5,
     } == {(row.rule_id, row.occurrence): row.amount_minor for row in found.entitlements}
 
 

@@ -67,7 +67,9 @@ class Heirs(World):
         assert row is not None
         return str(row["referral_id"])
 
-    def review(self, referral_id: str, decision: str) -> Referral:
+    def review(
+        self, referral_id: str, decision: str, *, now: datetime = NOW + timedelta(days=1)
+    ) -> Referral:
         """Decides on a referral, as a person does."""
         return review_referral(
             Reviews(client=self.client, core=CORE),
@@ -75,7 +77,7 @@ class Heirs(World):
             decision=decision,
             reason="checked",
             actor="Grace",
-            now=NOW + timedelta(days=1),
+            now=now,
             new_id=self.new_id,
             mark=decision,
             correlation_id="req-2",

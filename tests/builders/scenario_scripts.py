@@ -11,8 +11,8 @@ from programs.stories import STAGES
 from shared.domain import facts as kinds
 from shared.domain.facts import Fact
 from shared.domain.leads import Lead
-from shared.domain.partners import Enrolment, Partner
-from shared.domain.pinning import Pinned, pin
+from shared.domain.partners import Acceptance, Address, Enrolment, Partner
+from shared.domain.pinning import Pinned, pin, pin_partner
 from shared.domain.terms_reader import parse_terms
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class Script:
                 "existing_customer": row.get("existing_customer", False),
             },
             "overrides": dict(pinned.overrides),
+            "partners": self._partners(row, at),
+            "declared": row.get("declared", []),
+            "partner_id": holder_id(label) if (label := row_partner(row)) else "",
+            "link_code": row.get("link", ""),
         }
         return (
             self._fact(name, kinds.SUBMITTED, {}, occurred_at=at, received_at=at),
@@ -97,24 +101,41 @@ class Script:
         label = row_partner(row)
         if not label:
             return pin(self.terms, lead, partner=None, enrolment=None, now=at)
+        partner, enrolment = self._partner(label, at), self._enrolment(label, at)
+        code = row.get("link", "")
+        return pin(self.terms, lead, partner=partner, enrolment=enrolment, link_code=code, now=at)
+
+    def _partners(self, row: Row, at: datetime) -> dict[str, dict[str, Any]]:
+        lead = Address(email_hmac=f"of {row_partner(row)}" if row.get("is_oneself") else "other")
+        labels = {str(part["partner_id"]).removeprefix("ptr_") for part in shares_of(row)}
+        return {
+            holder_id(label): pin_partner(
+                self._partner(label, at), self._enrolment(label, at), lead
+            )
+            for label in sorted(labels)
+        }
+
+    def _partner(self, label: str, at: datetime) -> Partner:
         who = self.model.partners[label]
-        return pin(
-            self.terms,
-            lead,
-            partner=Partner(
-                partner_id=holder_id(label),
-                kind=who["kind"],
-                country=who.get("country", ""),
-                created_at=at,
-            ),
-            enrolment=Enrolment(
-                partner_id=holder_id(label),
-                program_id=PROGRAM,
-                terms_version=1,
-                accepted_at=at,
-                **{name: who[name] for name in ("tier", "group", "cause") if name in who},
-            ),
-            now=at,
+        return Partner(
+            partner_id=holder_id(label),
+            kind=who["kind"],
+            country=who.get("country", ""),
+            categories=tuple(who.get("categories", ())),
+            email_hmac=f"of {label}",
+            created_at=at,
+        )
+
+    def _enrolment(self, label: str, at: datetime) -> Enrolment:
+        who = self.model.partners[label]
+        signed = Acceptance(version="1", at=at)
+        return Enrolment(
+            partner_id=holder_id(label),
+            program_id=PROGRAM,
+            terms_version=1,
+            accepted_at=at,
+            documents=dict.fromkeys(who.get("accepted", ()), signed),
+            **{name: who[name] for name in ("tier", "group", "cause") if name in who},
         )
 
     # -- facts --------------------------------------------------------------------------------
@@ -170,6 +191,9 @@ class Script:
                 return kinds.CHARGEBACK_REVERSED, {"chargeback_id": value}
             case "grade":
                 return kinds.REGRADED, {"grade": value, **named}
+            case "rate":
+                rate = {key: row[key] for key in ("percent", "fixed") if key in row}
+                return kinds.RATE_SET, {"rule": value, **rate, **named, "approved_by": "bob"}
             case "shares":
                 retroactive = bool(row.get("retroactive"))
                 return kinds.SHARES_SET, {
@@ -177,6 +201,8 @@ class Script:
                     "retroactive": retroactive,
                     **named,
                 }
+            case "categories":
+                return kinds.CATEGORIES_DECLARED, {"categories": value, **named}
             case "hold":
                 return kinds.HOLD_PLACED, {"hold_id": value, **named}
             case "release":

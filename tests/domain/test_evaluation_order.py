@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.deal import fold
 from shared.domain.evaluation import Evaluation, evaluate
-from shared.domain.facts import REVIEW_DECIDED, SUBMITTED, Fact, in_order
+from shared.domain.facts import RATE_SET, REVIEW_DECIDED, SUBMITTED, Fact, in_order
 from tests.builders.money import START, Story, parties, worked_terms
 
 
@@ -29,6 +29,13 @@ STORIES = {
     .stage("won"),
     "re-amounted": Story().submitted().position(1).amount("20000").stage("won").amount("9999.99"),
     "lost": Story().submitted().position(1).amount("20000").stage("won").stage("lost"),
+    "rates of its own": Story()
+    .submitted()
+    .position(1)
+    .amount("20000")
+    .stage("won")
+    .add(RATE_SET, "12", {"rule": "won_commission", "percent": "12"})
+    .add(RATE_SET, "9", {"rule": "won_commission", "fixed": "9.00"}),
     "accepted": Story().submitted().reviewed("accepted").amount("10000").stage("qualified"),
 }
 

@@ -54,12 +54,20 @@ def test_terms_without_grades_and_overrides_pin_none() -> None:
     assert ({}, "lead_grade" in found["attributes"]) == (found["overrides"], False)
 
 
-def test_overrides_of_one_referral_stay() -> None:
-    own = {"won_commission": {"percent": "25", "level": "referral"}}
+@pytest.mark.parametrize(
+    ("level", "match", "known"),
+    [("partner", "ptr_1", {"partner_id": "ptr_1"}), ("link", "summer", {"link_code": "summer"})],
+)
+def test_overrides_of_partner_and_link_follow_what_was_pinned(
+    level: str, match: str, known: dict[str, str]
+) -> None:
+    own = {"level": level, "match": match, "rule": "won_commission", "percent": "25"}
 
-    found = repin(worked_terms(overrides=[GOLD]), data(overrides=own), 2)
+    found = repin(worked_terms(overrides=[own, GOLD]), data(**known), 2)
+    others = repin(worked_terms(overrides=[own, GOLD]), data(), 2)
 
-    assert own == found["overrides"]
+    assert {"won_commission": {"percent": "25", "level": level}} == found["overrides"]
+    assert {"won_commission": {"percent": "15", "level": "group"}} == others["overrides"]
 
 
 def test_the_pinned_fact_is_the_same_for_one_job_and_comes_last() -> None:

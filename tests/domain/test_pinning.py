@@ -42,13 +42,20 @@ def enrolment(**fields: Any) -> Enrolment:  # noqa: ANN401 - any field
     )
 
 
-def pinned(lead: Lead, *, enrolled: Enrolment | None = None, **top: Any) -> Pinned:  # noqa: ANN401 - any field
+def pinned(
+    lead: Lead,
+    *,
+    enrolled: Enrolment | None = None,
+    link_code: str = "",
+    **top: Any,  # noqa: ANN401 - any field
+) -> Pinned:
     terms = parse_terms({**WORKED_EXAMPLE, **top}, currency="USD")
     return pin(
         terms,
         lead,
         partner=PARTNER,
         enrolment=enrolled or enrolment(),
+        link_code=link_code,
         campaign="spring",
         touched_at=START - 3 * DAY - timedelta(hours=1),
         now=START,
@@ -110,6 +117,40 @@ def test_group_wins_over_tier_and_the_level_is_recorded() -> None:
         "won_commission": {"percent": "15", "level": "group"},
         "accepted_bonus": {"fixed_minor": 7_000, "level": "tier"},
     } == found.overrides
+
+
+LADDER = [
+    {"level": "tier", "match": "top", "rule": "won_commission", "percent": "11"},
+    {"level": "group", "match": "gold", "rule": "won_commission", "percent": "12"},
+    {"level": "partner", "match": "ptr_1", "rule": "won_commission", "percent": "13"},
+    {"level": "link", "match": "summer", "rule": "won_commission", "percent": "14"},
+]
+
+
+@pytest.mark.parametrize("number", range(1, len(LADDER) + 1))
+@pytest.mark.parametrize("turn", [1, -1])
+def test_each_level_wins_over_those_below_it(number: int, turn: int) -> None:
+    found = pinned(
+        Lead(email="a@b.test"),
+        enrolled=enrolment(tier="top", group="gold"),
+        link_code="summer",
+        overrides=LADDER[:number][::turn],
+    )
+    highest = LADDER[number - 1]
+    rate = {"percent": highest["percent"], "level": highest["level"]}
+    assert {"won_commission": rate} == found.overrides
+
+
+def test_another_partner_and_another_link_have_no_part_in_it() -> None:
+    others = [{**LADDER[2], "match": "ptr_2"}, {**LADDER[3], "match": "winter"}]
+    found = pinned(Lead(email="a@b.test"), link_code="summer", overrides=others)
+    assert {} == found.overrides
+
+
+def test_a_lead_that_nobody_introduced_has_no_override() -> None:
+    terms = parse_terms({**WORKED_EXAMPLE, "overrides": LADDER}, currency="USD")
+    found = pin(terms, Lead(email="a@b.test"), partner=None, enrolment=None, now=START)
+    assert {} == found.overrides
 
 
 def test_nobody_else_gets_an_override() -> None:

@@ -33,7 +33,7 @@ def test_each_rule_has_its_row_in_order() -> None:
                 " at most 12 times and within 12 months"
             ),
         ),
-        ("perk", "every 5 times that the deal is won"),
+        ("perk", "every 5th time that the deal is won"),
         ("achievement", "the 3rd, 10th and 25th time that the deal is won"),
         ("renewals", "every time the contract is renewed, once and within 1 month"),
     ],
@@ -138,12 +138,55 @@ def test_special_rates_are_named() -> None:
     assert () == ROWS["perk"].special
 
 
+@pytest.mark.parametrize(
+    ("nth", "words_of"),
+    [
+        (1, "every time that the deal is won"),
+        (2, "every 2nd time that the deal is won"),
+        (11, "every 11th time that the deal is won"),
+    ],
+)
+def test_every_how_many_times_is_said_as_people_do(nth: int, words_of: str) -> None:
+    definition = rich_definition()
+    rule = next(rule for rule in definition["rules"] if rule["id"] == "perk")
+    terms = parse_terms({"name": "t", "rules": [{**rule, "nth": nth}]}, currency="USD")
+
+    assert words_of == rewards_table(terms)[0].when
+
+
+@pytest.mark.parametrize(
+    ("level", "match", "words_of"),
+    [
+        ("group", "gold", "15 % for partners of group gold"),
+        ("partner", "ptr_1", "15 % for the partner ptr_1"),
+        ("link", "summer", "15 % through the link summer"),
+    ],
+)
+def test_each_level_of_special_rates_is_named(level: str, match: str, words_of: str) -> None:
+    override = {"level": level, "match": match, "rule": "commission", "percent": "15"}
+    terms = parse_terms({**rich_definition(), "overrides": [override]}, currency="USD")
+
+    assert (words_of,) == rewards_table(terms)[0].special
+    assert words_of in rewards_page("P", terms, public=False)
+    assert match not in rewards_page("P", terms, public=True)
+
+
 def test_notes_say_what_holds_for_all() -> None:
     assert (
         "What is rewarded must be reached within 200 days of the introduction.",
         "What was released for an introduction is taken back only within 300 days.",
         "Only for partners of kind affiliate.",
         "Only in the regions south.",
+        (
+            "A partner earns only by introductions made after accepting the agreement and the code"
+            " of conduct."
+        ),
+        "A partner earns from the 3rd accepted introduction on.",
+        (
+            "Nothing is earned by or for public officials or the buyer's own staff; what was, is"
+            " taken back whenever we learn of it."
+        ),
+        "Who introduces oneself is never rewarded.",
         "Partners who introduce together share in equal parts.",
         "A partner whose account is closed loses what is still held.",
     ) == notes(TERMS)

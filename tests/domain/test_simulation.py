@@ -98,6 +98,9 @@ SAME: dict[str, dict[str, Any]] = {
     "partner cap denies": definition({}, caps=[{**CAP, "policy": "deny"}]),
     "budget and cap": definition({}, caps=[BUDGET, CAP]),
     "successes": definition({}, PAIR, STAR),
+    "engagement": definition(
+        {"tiers": TIER}, PAIR, eligibility={"minimum_engagement": {"accepted_referrals": 1}}
+    ),
     "two tiers": definition(
         {"tiers": TIER},
         {
@@ -233,6 +236,20 @@ def test_overrides_follow_the_draft() -> None:
         without.simulated_minor,
         with_it.simulated_minor,
         without.paid_minor,
+    )
+
+
+def test_a_referrals_own_rate_holds_under_a_draft_that_has_the_rule() -> None:
+    story = deal(1, "1000.00").add("rate_set", "", {"rule": "commission", "percent": "15"})
+    stored = history(definition({}), story)
+
+    same = simulate(stored, definition({"value": {"fixed": "1.00"}}), story)
+    other = simulate(stored, definition({"id": "renamed"}), story)
+
+    assert (15_000, 15_000, 10_000) == (
+        same.paid_minor,
+        same.simulated_minor,
+        other.simulated_minor,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import InvalidFieldsError
-from shared.domain.terms import MAX_CAPS, Fixed, Percent
+from shared.domain.terms import MAX_CAPS, MAX_OVERRIDES, Fixed, Percent
 from shared.domain.terms_reader import MAX_RULES, parse_terms
 from tests.builders.money import WORKED_EXAMPLE, worked_terms
 
@@ -53,10 +53,30 @@ def test_worked_example_reads() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "where", "code"),
     [
-        ("name", ..., "name", "wrong_type"),
+        ("name", ..., "name", "required"),
+        ("name", 5, "name", "wrong_type"),
+        ("name", "", "name", "wrong_type"),
+        ("rules.0.id", ..., "rules[0].id", "required"),
         ("surprise", 1, "surprise", "unknown_field"),
         ("partner_closed", "lose", "partner_closed", "not_allowed"),
         ("partner_closed", True, "partner_closed", "not_allowed"),
+        ("eligibility", {"age": 18}, "eligibility.age", "unknown_field"),
+        ("eligibility", {"required": "agreement"}, "eligibility.required", "required"),
+        ("eligibility", {"required": ["nda"]}, "eligibility.required[0]", "not_allowed"),
+        ("eligibility", {"blocked": ["rival"]}, "eligibility.blocked[0]", "not_allowed"),
+        (
+            "eligibility",
+            {"minimum_engagement": {"won_deals": 1}},
+            "eligibility.minimum_engagement.won_deals",
+            "unknown_field",
+        ),
+        (
+            "eligibility",
+            {"minimum_engagement": {"accepted_referrals": "3"}},
+            "eligibility.minimum_engagement.accepted_referrals",
+            "wrong_type",
+        ),
+        ("eligibility", {"self_referral": "never"}, "eligibility.self_referral", "not_allowed"),
         ("windows", [], "windows", "wrong_type"),
         ("windows", {"clawback_days": None}, "windows.clawback_days", "wrong_type"),
         ("windows", {"clawback_days": 3_661}, "windows.clawback_days", "wrong_type"),
@@ -86,6 +106,8 @@ def test_worked_example_reads() -> None:
         ("rules.0.value", {"fixed": 50}, "rules[0].value.fixed", "not_an_amount"),
         ("rules.0.value", {"fixed": "-1"}, "rules[0].value.fixed", "not_an_amount"),
         ("rules.0.value", {"fixed": "9" * 16}, "rules[0].value.fixed", "too_large"),
+        ("rules.0.value", {"fixed": "1.505"}, "rules[0].value.fixed", "too_precise"),
+        ("rules.0.caps", {"reward": "0.001"}, "rules[0].caps.reward", "too_precise"),
         ("rules.2.value", {"percent": "10"}, "rules[2].value.of", "not_allowed"),
         (
             "rules.2.value",
@@ -135,6 +157,62 @@ def test_worked_example_reads() -> None:
 )
 def test_each_mistake_is_named(path: str, value: Any, where: str, code: str) -> None:  # noqa: ANN401 - any value of a field
     assert code == refused(changed(path, value))[where]
+
+
+OVERRIDE = {"level": "partner", "match": "ptr_1", "rule": "won_commission", "percent": "15"}
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "code"),
+    [
+        ({"level": "referral"}, "level", "not_allowed"),
+        ({"level": "program"}, "level", "not_allowed"),
+        ({"level": None}, "level", "not_allowed"),
+        ({"match": None}, "match", "required"),
+        ({"match": "ada"}, "match", "not_allowed"),
+        ({"match": "ptr_"}, "match", "not_allowed"),
+        ({"match": "ptr_1#2"}, "match", "not_allowed"),
+        ({"level": "link", "match": "Summer"}, "match", "not_allowed"),
+        ({"level": "link", "match": "ab"}, "match", "not_allowed"),
+        ({"level": "link", "match": "admin"}, "match", "not_allowed"),
+        ({"rule": "other"}, "rule", "not_allowed"),
+        ({"rule": "lead_discount", "percent": None, "fixed": "1.00"}, "rule", "not_allowed"),
+        ({"rule": "pair"}, "rule", "not_allowed"),
+        ({"fixed": "1.00"}, "", "required"),
+        ({"percent": "0"}, "percent", "not_a_percentage"),
+    ],
+)
+def test_each_mistake_of_an_override_is_named(
+    change: dict[str, Any], where: str, code: str
+) -> None:
+    given = {name: of for name, of in {**OVERRIDE, **change}.items() if of is not None}
+
+    definition = changed("overrides", [OVERRIDE, given])
+    pair = {**definition["rules"][0], "id": "pair", "occurrence": "every_nth", "nth": 2}
+    definition["rules"].append(pair)
+
+    found = refused(definition)
+
+    assert {f"overrides[1].{where}" if where else "overrides[1]": code} == found
+
+
+def test_there_is_room_for_many_overrides_and_an_end_to_it() -> None:
+    many = [{**OVERRIDE, "match": f"ptr_{number}"} for number in range(MAX_OVERRIDES + 1)]
+
+    assert MAX_OVERRIDES == len(worked_terms(overrides=many[:-1]).overrides)
+    assert {"overrides": "too_many"} == refused(changed("overrides", many))
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [("1.5", "USD", 150), ("1.500", "USD", 150), ("2.000", "JPY", 2), ("1.505", "KWD", 1_505)],
+)
+def test_digits_that_say_nothing_are_taken(amount: str, currency: str, minor: int) -> None:
+    rule = {**WORKED_EXAMPLE["rules"][0], "value": {"fixed": amount}}
+
+    terms = parse_terms({"name": "t", "rules": [rule]}, currency=currency)
+
+    assert Fixed(amount_minor=minor) == terms.rules[0].value
 
 
 @pytest.mark.parametrize("definition", [None, [], "text", 5])

@@ -41,7 +41,23 @@ def test_the_same_terms_change_nothing() -> None:
 def test_the_first_version_introduces_its_rules() -> None:
     found = changes(None, BEFORE)
 
-    assert len(BEFORE.rules) == len(found)
+    assert len(BEFORE.rules) == len([text for text in found if text.startswith("New rule ")])
+    assert [
+        (
+            "New budget budget: at most 9,000.00 USD per month for the whole programme,"
+            " over commission and perk; what goes beyond is not given at all."
+        ),
+        (
+            "New limit partner_year: at most 5,000.00 USD per calendar year per partner,"
+            " over all rules; what is beyond is cut."
+        ),
+        "Rule commission for partners of tier gold changes from “the usual” to “15 %”.",
+    ] == list(found[len(BEFORE.rules) :])
+    (commission,) = [text for text in found if text.startswith("New rule commission:")]
+    assert commission.endswith(
+        "; at most 500.00 USD per reward; what goes beyond is not given at all"
+        "; at most 800.00 USD per introduction; what goes beyond is not given at all."
+    )
     assert (
         "New rule discount: the new customer gets a discount, when the deal is won:"
         " 20 % off (worth 100.00 USD)."
@@ -70,6 +86,21 @@ def test_the_first_version_introduces_its_rules() -> None:
         ("windows.clawback_days", _MISSING, "taken back changes from “only within 300 days” to"),
         ("windows.clawback_days", 0, "to “never”."),
         ("eligibility.allow_existing", "both", "for existing customers lead and partner"),
+        ("eligibility.required", ["agreement"], "documents the agreement; from"),
+        ("eligibility.required", [], "documents none; from"),
+        (
+            "eligibility.minimum_engagement.accepted_referrals",
+            0,
+            "; from the 1st accepted introduction on; not public officials and",
+        ),
+        ("eligibility.blocked", ["own_staff"], "; not our own staff; introductions of oneself"),
+        ("eligibility.blocked", [], "; not restricted by category; introductions of oneself"),
+        (
+            "eligibility.self_referral",
+            "review",
+            "introductions of oneself flagged for the review”.",
+        ),
+        ("eligibility.self_referral", "allow", "of oneself rewarded like any other”."),
         (
             "partner_closed",
             _MISSING,
@@ -77,6 +108,16 @@ def test_the_first_version_introduces_its_rules() -> None:
         ),
         ("overrides.0.percent", "16", "Rule commission for partners of tier gold changes from"),
         ("overrides", [], "from “15 %” to “the usual”."),
+        (
+            "overrides.0",
+            {"level": "partner", "match": "ptr_1", "rule": "commission", "percent": "5"},
+            "Rule commission for the partner ptr_1 changes from “the usual” to “5 %”.",
+        ),
+        (
+            "overrides.0",
+            {"level": "link", "match": "summer", "rule": "commission", "fixed": "5.00"},
+            "Rule commission through the link summer changes from “the usual” to “5.00 USD”.",
+        ),
         ("caps.0.limit", "1.00", "Limit partner_year changes from “at most 5,000.00 USD"),
         ("caps.1.rules", ["perk"], "Budget budget changes from"),
         ("caps.1", _MISSING, "Budget budget ends: at most 9,000.00 USD per month"),
@@ -87,7 +128,7 @@ def test_the_first_version_introduces_its_rules() -> None:
         ("rules.0.caps.reward", "501.00", "its limits change from “at most 500.00 USD per reward"),
         ("rules.0.text", "other", "the text changes from “ten per cent” to “other”."),
         ("rules.1.refund", "keep", "what a refund does changes from “taken back” to “kept”."),
-        ("rules.7.nth", 6, "every 6 times"),
+        ("rules.7.nth", 6, "every 6th time"),
         ("rules.8.counts", [3, 10], "the 3rd and 10th time"),
         ("rules.9.beneficiary", "lead", "who gets it changes from “the partner” to"),
         ("rules.9", _MISSING, "Rule renewals ends."),

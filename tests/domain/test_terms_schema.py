@@ -154,6 +154,13 @@ def test_every_object_refuses_unknown_fields() -> None:
         (("attribution",), {"split": "by_role", "basis_points": {"co_referrer": 10_000}}),
         (("caps", 0, "limit"), 5_000),
         (("partner_closed",), "lose"),
+        (("eligibility", "required"), ["agreements"]),
+        (("eligibility", "required"), "agreement"),
+        (("eligibility", "minimum_engagement"), 3),
+        (("eligibility", "minimum_engagement", "accepted_referrals"), -1),
+        (("eligibility", "minimum_engagement", "accepted_referrals"), 1_001),
+        (("eligibility", "blocked"), ["competitor"]),
+        (("eligibility", "self_referral"), "sometimes"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_sent(path: Path_, value: object) -> None:

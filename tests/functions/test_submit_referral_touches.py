@@ -110,3 +110,34 @@ def test_a_ninth_repeated_field_is_too_many(world: World) -> None:
 
     assert 422 == answer["statusCode"]
     assert [] == world.rows("REF#")
+
+
+def pinned(world: World) -> dict[str, Any]:
+    (row,) = [row for row in world.rows("REF#") if row.get("kind") == "terms_pinned"]
+    return dict(row["data"])
+
+
+@pytest.mark.parametrize("declared", [["buyer_staff", "public_official", ""], "public_official"])
+def test_what_is_declared_in_json(world: World, declared: object) -> None:
+    assert 201 == post({**LENA, "declared": declared})["statusCode"]
+
+    assert "public_official" == pinned(world)["declared"][0]
+
+
+def test_ticked_boxes_of_a_form_declare(world: World) -> None:
+    ticked = [("declared", "buyer_staff"), ("declared", "public_official"), ("declared", "")]
+
+    assert 303 == post_form([("email", "lena@lead.test"), *ticked])["statusCode"]
+
+    assert ["public_official", "buyer_staff"] == pinned(world)["declared"]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("official", "not_allowed"), (["buyer_staff", "x"], "not_allowed"), (5, "wrong_type")],
+)
+def test_a_category_that_nobody_knows_is_refused(world: World, value: object, code: str) -> None:
+    answer = post({**LENA, "declared": value})
+
+    assert (422, "invalid_fields", [("declared", code)]) == problem_of(answer)
+    assert [] == world.rows("REF#")

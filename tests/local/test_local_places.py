@@ -1,11 +1,12 @@
 """Files of the local cloud."""
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from local.places import BusyError, Places, read_json, write_json
+from local.places import OLD, BusyError, Places, read_json, write_json
 
 
 def test_a_new_start_keeps_the_state_and_empties_the_scratch_space(tmp_path: Path) -> None:
@@ -18,6 +19,22 @@ def test_a_new_start_keeps_the_state_and_empties_the_scratch_space(tmp_path: Pat
 
     assert [path.name for path in places.state.iterdir()] == ["kept"]
     assert list(places.tmp.iterdir()) == []
+
+
+def test_what_earlier_starts_left_is_removed_beside_the_start(tmp_path: Path) -> None:
+    places = Places(home=tmp_path / "home")
+    left = places.home / f"{OLD}1" / "function"
+    left.mkdir(parents=True)
+    places.tmp.mkdir()
+    (places.tmp / "gone").write_text("x")
+
+    places.prepare()
+
+    deadline = time.monotonic() + 10
+    while (old := list(places.home.glob(f"{OLD}*"))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [] == old
+    assert {"log", "state", "tmp"} == {path.name for path in places.home.iterdir()}
 
 
 def test_keys_are_readable_by_this_user_only(tmp_path: Path) -> None:

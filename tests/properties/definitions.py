@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from shared.domain import terms as model
+from shared.domain.partners import CATEGORIES, DOCUMENTS
 from shared.domain.terms_reader import parse_terms
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ TEXTS = ("pro", "eu", "A", "gold")
 RULE_IDS = ("r0", "r1", "r2")
 CAP_IDS = ("c0", "c1")
 
-LARGEST = "999999999999.999"
+LARGEST = "999999999999.99"
 AMOUNTS = st.one_of(
-    st.sampled_from(["0", "0.01", "1", "10.005", "99.99", "1000.00", LARGEST]),
+    st.sampled_from(["0", "0.01", "1", "10.05", "99.99", "1000.00", LARGEST]),
     st.integers(0, 10**9).map(lambda cents: f"{cents // 100}.{cents % 100:02d}"),
 )
 PERCENTS = st.one_of(
@@ -215,7 +216,16 @@ def definitions(draw: Draw) -> Definition:
             },
         ),
         "eligibility": st.fixed_dictionaries(
-            {}, optional={"allow_existing": st.sampled_from(["partner", "lead", "both"])}
+            {},
+            optional={
+                "allow_existing": st.sampled_from(["partner", "lead", "both"]),
+                "required": st.lists(st.sampled_from(DOCUMENTS), max_size=2),
+                "minimum_engagement": st.fixed_dictionaries(
+                    {}, optional={"accepted_referrals": st.integers(0, 3)}
+                ),
+                "blocked": st.lists(st.sampled_from(CATEGORIES), max_size=2),
+                "self_referral": st.sampled_from(model.SELF_REFERRAL),
+            },
         ),
     }
     return {
@@ -231,7 +241,23 @@ ZONES = st.sampled_from(["UTC", "Pacific/Kiritimati", "America/New_York"])
 
 
 def _read(definition: Definition, currency: str, zone: str) -> Terms:
-    return parse_terms(definition, currency=currency, time_zone=zone)
+    return parse_terms(_in_currency(definition, currency), currency=currency, time_zone=zone)
+
+
+def _in_currency(part: Any, currency: str) -> Any:  # noqa: ANN401 - any part of a definition
+    """Give amounts the digits that the currency has; percentages stay."""
+    if isinstance(part, dict):
+        rates = ("percent", "refund_threshold")
+        return {
+            name: each if name in rates else _in_currency(each, currency)
+            for name, each in part.items()
+        }
+    if isinstance(part, list):
+        return [_in_currency(each, currency) for each in part]
+    if not isinstance(part, str) or "." not in part:
+        return part
+    whole, _, cents = part.partition(".")
+    return {"USD": part, "JPY": whole, "KWD": f"{whole}.{cents}5"}[currency]
 
 
 any_terms: Callable[[], SearchStrategy[Terms]] = lambda: st.builds(  # noqa: E731 - a strategy

@@ -105,6 +105,8 @@ REFERRALS = st.integers(0, MOST_REFERRALS - 1)
 HOURS_AGO = st.sampled_from([0, 0, 0, 1, 5, 24, 24 * 20])
 MONEY = st.sampled_from(["2500.00", "100.00", "333.33", "999.99", "1000.00", "0", "9000.00"])
 CURRENCIES = st.sampled_from(["USD", "USD", "USD", "EUR"])
+RULES = st.sampled_from(["welcome", "commission", "growth", "thanks", "share"])
+RATES = ({"percent": "12.5"}, {"fixed": "0"}, {"fixed": "33.30"})
 CALLS = st.integers(0, 30)
 SUBJECTS = st.sampled_from(["deal", "deal", "invoice:I-1", "invoice:I-2"])
 SHARES = [
@@ -255,6 +257,11 @@ class Money(RuleBasedStateMachine):
     def share(self, number: int, shares: list[dict[str, Any]], *, retroactive: bool) -> None:
         data = {"shares": shares, "retroactive": retroactive, "actor": "ann", "reason": "both"}
         self.tell(number, facts.SHARES_SET, f"{len(shares)} {retroactive}", data)
+
+    @rule(number=REFERRALS, of=RULES, rate=st.sampled_from(RATES))
+    def rate(self, number: int, of: str, rate: dict[str, str]) -> None:
+        data = {"rule": of, **rate, "actor": "ann", "approved_by": "bob", "reason": "agreed"}
+        self.tell(number, facts.RATE_SET, f"{of} {rate}", data)
 
     @rule(number=REFERRALS, kind=st.sampled_from([facts.DEAL_ENDED, facts.DEAL_RESTORED]))
     def end(self, number: int, kind: str) -> None:

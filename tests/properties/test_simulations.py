@@ -53,6 +53,7 @@ TIER = {"by": "count", "milestone": "won", "steps": STEPS}
 RETRO = {**TIER, "mode": "retroactive", "period": "calendar_year"}
 LIFE = {"id": "life", "scope": "partner", "per": "lifetime", "limit": "250.00"}
 YEAR = {"id": "year", "scope": "program", "per": "calendar_year", "limit": "450.00"}
+ENGAGED = {"minimum_engagement": {"accepted_referrals": 1}}
 MONTH = {"id": "month", "scope": "partner", "per": "month", "limit": "90.00"}
 
 
@@ -73,6 +74,7 @@ FREE: dict[str, dict[str, Any]] = {
     "a tier": terms({**RULE, "tiers": TIER}),
     "a true-up": terms({**RULE, "tiers": RETRO}, PAIR),
     "bonuses": terms(RULE, PAIR, STAR, GIFT),
+    "engagement": terms({**RULE, "tiers": TIER}, PAIR, LEAD, eligibility=ENGAGED),
 }
 ALL = {**FREE, **CAPPED}
 

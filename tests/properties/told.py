@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from shared.domain import facts as kinds
+from shared.domain.eligibility import ENGAGEMENT
 from shared.domain.entitlements import CreditShare, Parties
 from shared.domain.facts import Fact
+from shared.domain.partners import CATEGORIES, DOCUMENTS
 from tests.builders.money import LADDER, START
 from tests.properties.definitions import CAP_IDS, MILESTONES, RULE_IDS, TEXTS
 
@@ -76,7 +78,7 @@ def _one(*values: object) -> SearchStrategy[Any]:
     return st.sampled_from(values)
 
 
-BOTH = ("count:won:lifetime", "revenue:won:lifetime")
+BOTH = ("count:won:lifetime", "revenue:won:lifetime", ENGAGEMENT)
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
@@ -90,10 +92,26 @@ ATTRIBUTES = st.fixed_dictionaries(
 )
 OVERRIDES = st.dictionaries(
     _one(*RULE_IDS),
-    st.one_of(
-        st.just({"percent": "15", "level": "group"}), st.just({"fixed_minor": 7, "level": "tier"})
+    _one(
+        {"percent": "15", "level": "group"},
+        {"fixed_minor": 7, "level": "tier"},
+        {"percent": "0.5", "level": "partner"},
+        {"fixed_minor": 90_000, "level": "link"},
     ),
     max_size=2,
+)
+
+SOME_CATEGORIES = st.lists(st.sampled_from(CATEGORIES), max_size=2)
+PARTNERS_PINNED = st.dictionaries(
+    _one(*PARTNERS),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "accepted": st.one_of(st.just(list(DOCUMENTS)), st.just([DOCUMENTS[0]])),
+            "categories": SOME_CATEGORIES,
+            "self_referral": st.sampled_from((True,)),
+        },
+    ),
 )
 
 SHAPES: dict[str, SearchStrategy[Data]] = {
@@ -123,8 +141,17 @@ SHAPES: dict[str, SearchStrategy[Data]] = {
     kinds.MILESTONE_REACHED: _shape(milestone=_one(*MILESTONES)),
     kinds.DEAL_ENDED: _shape(how=_one("deleted", "merged")),
     kinds.DEAL_RESTORED: _shape(),
-    kinds.SHARES_SET: _shape(shares=share_rows(), retroactive=st.booleans()),
+    kinds.LEAD_PASSED_ON: _shape(into=_one("ref_9")),
+    kinds.SHARES_SET: st.one_of(
+        _shape(shares=share_rows(), retroactive=st.booleans()),
+        _shape(shares=share_rows(), retroactive=st.booleans(), partners=PARTNERS_PINNED),
+    ),
+    kinds.CATEGORIES_DECLARED: _shape(categories=SOME_CATEGORIES),
     kinds.REGRADED: _shape(grade=_one("A", "B")),
+    kinds.RATE_SET: st.one_of(
+        _shape(rule=_one(*RULE_IDS), percent=_one("12.5", "100")),
+        _shape(rule=_one(*RULE_IDS), fixed=_one("0", "77.70")),
+    ),
     kinds.HOLD_PLACED: _shape(hold_id=_one("h1", "h2")),
     kinds.HOLD_RELEASED: _shape(hold_id=_one("h1", "h2")),
     kinds.STANDING_PINNED: _shape(partner_id=_one("ptr_1"), key=_one(*BOTH), position=WHOLE),
@@ -190,6 +217,8 @@ def stories(draw: Any, most: int = 14) -> tuple[list[Fact], Parties]:  # noqa: A
     shares = draw(st.one_of(share_rows(), share_rows(), share_rows(), st.just([])))
     pinned: Data = {"version": 1, "shares": shares}
     pinned |= {"attributes": draw(ATTRIBUTES), "overrides": draw(OVERRIDES)}
+    pinned |= {"partners": draw(PARTNERS_PINNED)}
+    pinned |= {"declared": draw(st.one_of(st.just([]), st.just([]), SOME_CATEGORIES))}
     if draw(st.booleans()):
         pinned["touch_at"] = (START - timedelta(days=draw(st.integers(-5, 90)))).isoformat()
     told = [

@@ -111,7 +111,7 @@ Money
   functions/watch_books/test_watch_books_handler.py::test_a_changed_and_a_removed_row_are_told_and_counted
   functions/watch_books/test_watch_books_handler.py::test_new_rows_are_silent
   infra/test_events.py::test_the_watcher_gets_what_is_no_new_row_of_the_books
-  infra/test_events.py::test_production_alarms_on_the_first_changed_row_of_the_books
+  infra/test_events.py::test_production_alarms_on_the_first_of_what_must_not_happen
   infra/test_events.py::test_no_stream_has_more_readers_than_it_serves
 * An effect is one rule and occurrence with all its beneficiaries, in one transaction
   rulings/test_rulings_money.py::test_an_effect_with_all_its_beneficiaries_is_one_transaction

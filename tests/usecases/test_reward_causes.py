@@ -129,6 +129,18 @@ CHANGES: dict[str, tuple[Data, list[Told], Told, set[str]]] = {
         (kinds.SHARES_SET, shares(retroactive=True)),
         {"reverse", "earn"},
     ),
+    "a higher rate of its own": (
+        WON,
+        [],
+        (kinds.RATE_SET, {"rule": "commission", "percent": "12"}),
+        {"earn"},
+    ),
+    "a lower rate of its own": (
+        WON,
+        [(kinds.RATE_SET, {"rule": "commission", "percent": "12"})],
+        (kinds.RATE_SET, {"rule": "commission", "fixed": "1.00"}),
+        {"reverse"},
+    ),
     "a currency": (WON, [], (kinds.CURRENCY_SET, {"currency": "EUR"}), {"reverse"}),
     "room that another invoice frees": (
         {**INVOICES, "caps": {"referral": "15.00"}},

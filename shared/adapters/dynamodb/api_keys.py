@@ -62,8 +62,8 @@ class ApiKeys:
         row = get(self.client, self.core, keys.api_key(key_id))
         return api_key_from(row) if row else None
 
-    def add_api_key(self, key: ApiKey, *, mark: str) -> bool:
-        """Store a key; False if this very request stored it before, with another secret.
+    def add_api_key(self, key: ApiKey, *, mark: str) -> ApiKey:
+        """Store a key; answer the stored one if this very request stored it, with its secret.
 
         Raises:
             ConflictError: ``key_exists`` when the id is taken.
@@ -74,9 +74,9 @@ class ApiKeys:
         except ConditionFailedError as error:
             found = error.failed.get(0)
             if found and found.get("created_by") == mark:
-                return False
+                return api_key_from(found)
             raise ConflictError("key_exists", "this key id is taken") from error
-        return True
+        return key
 
     def revoke(self, key_id: str, *, now: datetime) -> None:
         """Mark an existing key as revoked; one that is revoked keeps its time."""

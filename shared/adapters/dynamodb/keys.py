@@ -4,7 +4,7 @@ core
     PRG#<program>          META                      programme: manage, intake
                            TERMS#<version>           published terms: manage, intake, evaluation
                            CAP#<cap>#<period>        what is taken of a budget: evaluation
-    FX#<program>#<cur>     <day>                     exchange rate: manage, evaluation
+    FX#<program>#<cur>     <day>, WAIT#<referral>    rate, who waits for one: manage, evaluation
     CUSTOMER#<prog>#<id>   META                      who was a customer already: manage, intake
     PTR#<partner>          META                      partner: manage, intake, maturity
                            MOVE#<time>#<request>     who changed its status and why: manage
@@ -55,7 +55,7 @@ vault
     PII#<subject>          PERSON                    names and addresses
     DLV#<delivery>         BODY, BODY#<part>         raw delivery          receiver, evaluation
 clicks
-    <click id>                                       click: redirect; all of them: recount
+    <end of the id>        <click id>                click: redirect; all of them: recount
 """
 
 from typing import Final
@@ -69,6 +69,7 @@ LIST_SHARDS: Final = 4
 DUE_SHARDS: Final = 4
 
 link: Final = lean_keys.link
+click: Final = lean_keys.click
 click_keyring: Final = lean_keys.click_keyring
 
 
@@ -85,6 +86,11 @@ def terms(program_id: str, version: int) -> Key:
 def fx_rate(program_id: str, currency: str, day: str) -> Key:
     """Locate a programme's exchange rate of one day (ISO date)."""
     return f"FX#{program_id}#{currency}", day
+
+
+def awaiting_rate(program_id: str, currency: str, referral_id: str = "") -> Key:
+    """Locate the word of a referral that waits for a rate; without it, where all begin."""
+    return f"FX#{program_id}#{currency}", f"WAIT#{referral_id}"
 
 
 def customer(program_id: str, customer_id: str) -> Key:
@@ -327,6 +333,12 @@ def activity_partition(program_id: str, partner_id: str) -> str:
     return names.ACTIVITY_PREFIX + "#".join(filter(None, (program_id, partner_id)))
 
 
+def activity_parts(key: Key) -> list[str]:
+    """Return the programme, the partner (or nothing), the day and the parts of a counter's key."""
+    program_id, _, partner_id = key[0].removeprefix(names.ACTIVITY_PREFIX).partition("#")
+    return [program_id, partner_id, *map(_unescaped, key[1].split("#"))]
+
+
 def cap_tally(program_id: str, partner_id: str, code: str, since: str) -> Key:
     """Locate what is counted since a link has its cap; sorts behind the counters of all days."""
     return activity_partition(program_id, partner_id), f"cap#{code}#{since}"
@@ -335,6 +347,10 @@ def cap_tally(program_id: str, partner_id: str, code: str, since: str) -> Key:
 def _escaped(part: str) -> str:
     # People name campaigns; the separator inside a name must not move what follows.
     return part.replace("%", "%25").replace("#", "%23")
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("%23", "#").replace("%25", "%")
 
 
 def server_keyring() -> Key:

@@ -125,6 +125,10 @@ class DynamoLedger:
         """Return (rate, its date): the programme's newest rate not after ``on``."""
         return fx_rates.rate_on(self._client, self._core, program_id, currency, on)
 
+    def await_rate(self, program_id: str, currency: str, referral_id: str) -> None:
+        """Leave word that a referral waits for a rate."""
+        fx_rates.await_rate(self._client, self._core, program_id, currency, referral_id)
+
     def cap_used(self, program_id: str, need: NeededAllowance) -> tuple[int, int]:
         """Return (minor units taken, version) of the cap that an allowance is wanted under."""
         row = get(self._client, self._core, _cap_key(program_id, need))

@@ -1,5 +1,6 @@
 """Webhook sources. Their secrets are stored as ciphertexts only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -7,7 +8,12 @@ from typing import TYPE_CHECKING
 from shared.adapters.dynamodb import keys, lists
 from shared.adapters.dynamodb.client import get
 from shared.adapters.dynamodb.codec import Item
-from shared.adapters.dynamodb.transactions import ConditionFailedError, put_new, transact
+from shared.adapters.dynamodb.transactions import (
+    ConditionFailedError,
+    put_new,
+    transact,
+    update,
+)
 from shared.domain.errors import ConflictError
 from shared.domain.sources import GROSS, Source
 from shared.domain.stages import stage_map
@@ -61,8 +67,19 @@ class Sources:
         row = get(self.client, self.core, keys.source(source_id))
         return source_from(row) if row else None
 
-    def add_source(self, source: Source, *, mark: str) -> bool:
-        """Store a source; False if this very request stored it before, with another secret.
+    def save_source(self, source: Source, *, changed: Sequence[str]) -> None:
+        """Write the ``changed`` fields. Each stands for itself, so the last one to write counts."""
+        row = source_row(source)
+        operation = update(
+            self.core,
+            keys.source(source.source_id),
+            assign={name: row[name] for name in changed},
+            expect={"source_id": source.source_id},
+        )
+        transact(self.client, [operation])
+
+    def add_source(self, source: Source, *, mark: str) -> Source:
+        """Store a source; answer the stored one if this very request stored it, with its secret.
 
         Raises:
             ConflictError: ``source_exists`` when the id is taken.
@@ -73,6 +90,6 @@ class Sources:
         except ConditionFailedError as error:
             found = error.failed.get(0)
             if found and found.get("created_by") == mark:
-                return False
+                return source_from(found)
             raise ConflictError("source_exists", "this source id is taken") from error
-        return True
+        return source

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from functions.evaluate_reward import handler as module
 from shared import names
 from shared.adapters.dynamodb import keys
+from shared.adapters.dynamodb.fx_rates import await_rate
 from shared.adapters.dynamodb.outbox import stored as outgoing
 from shared.adapters.dynamodb.referrals import fact_row
 from shared.adapters.dynamodb.transactions import put, transact
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stored]:
     stored = Stored()
+    monkeypatch.setenv(names.ENV_STAGE, "test")
     monkeypatch.setenv(names.ENV_CORE_TABLE, CORE)
     monkeypatch.setenv(names.ENV_BOOKS_TABLE, BOOKS)
     monkeypatch.setenv(names.ENV_VAULT_TABLE, "test-vault")
@@ -96,6 +98,23 @@ def test_a_fact_of_a_later_release_leaves_the_message_in_the_queue(stored: Store
     transact(stored.client, [put(CORE, key, fact_row(story.facts[-1]))])
     assert {"batchItemFailures": []} == module.handler(sent, None)
     assert 200_000 == stored.rewards(story)["won_commission"].net_minor
+
+
+def test_a_new_rate_wakes_the_referrals_that_wait_for_one(stored: Stored) -> None:
+    await_rate(stored.client, CORE, "prg_1", "EUR", "ref_1")
+    event = asked(stored, "EUR", aggregate_type="rate")
+
+    assert {"batchItemFailures": []} == module.handler({"Records": [sent(event)]}, None)
+
+    rows = [row for row in stored.client.dump()[CORE] if row["pk"].startswith("OUT#")]
+    (woken,) = [json.loads(row["envelope"]) for row in rows if event.event_id not in row["pk"]]
+    assert {"type": "referral", "id": "ref_1", "version": 0} == woken["aggregate"]
+    assert (event.correlation_id, event.event_id, event.hops + 1) == (
+        woken["correlation_id"],
+        woken["causation_id"],
+        woken["hops"],
+    )
+    assert "handled_at" in outbox_row(stored, event)
 
 
 @pytest.mark.parametrize("poison", ["{", "{}", '{"detail-type":"FactsChanged","detail":{}}'])

@@ -316,3 +316,33 @@ def test_the_evaluation_posts_what_is_announced(
 
     assert {"batchItemFailures": []} == answer
     assert {"pending": "40.00", "payable": "0.00"} == balance(api, partner)
+
+
+@pytest.mark.parametrize("currency", ["USD", ""])
+def test_an_amount_may_be_written_as_answers_write_it(
+    api: Api, partner: str, currency: str
+) -> None:
+    amount = {"amount": "40.00", "currency": currency}
+
+    made = asked(api, {**wish(partner), "amount": amount})
+
+    assert {"amount": "40.00", "currency": "USD"} == made["amount"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "path"),
+    [
+        ({"amount": "40.00", "currency": "EUR"}, "amount.currency"),
+        ({"amount": "40.00"}, "amount.currency"),
+        ({"amount": 40, "currency": "USD"}, "amount.amount"),
+        ({"amount": "1", "currency": "USD", "rate": "2"}, "amount.rate"),
+        (40, "amount"),
+        (None, "amount"),
+    ],
+)
+def test_an_amount_in_another_form_is_refused(
+    api: Api, partner: str, amount: object, path: str
+) -> None:
+    reply = api.send("POST", "/adjustments", {**wish(partner), "amount": amount})
+
+    assert (422, [path]) == (reply.status, reply.paths)

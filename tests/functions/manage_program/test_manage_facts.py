@@ -83,6 +83,7 @@ def test_every_kind_is_taken_and_can_be_evaluated(api: Api, body: dict[str, Any]
 def test_the_kinds_are_those_of_the_domain() -> None:
     tested = {body["kind"] for body in STATED}
     elsewhere = {"chargeback_reversed", "hold_released", "fact_retracted", "shares_set"}
+    elsewhere |= {"categories_declared", "rate_set"}
 
     assert set(facts_by_hand.KINDS) == tested | elsewhere
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.adapters.dynamodb.fx_rates import rate_on
+from tests.builders.managed import outgoing
 from tests.functions.manage_program.conftest import CORE
 
 if TYPE_CHECKING:
@@ -96,6 +97,28 @@ def test_a_resent_request_finds_its_rate(api: Api) -> None:
     reply = api.send("POST", RATES, RATE, headers=once)
 
     assert (201, "2026-11-21T10:00:00.000Z") == (reply.status, reply.body["added_at"])
+
+
+def test_a_rate_is_announced_once_to_those_who_wait(api: Api) -> None:
+    api.program()
+    once = {"idempotency-key": "k-1"}
+
+    replies = [api.send("POST", RATES, RATE, headers=once) for _ in range(2)]
+
+    assert [201, 201] == [reply.status for reply in replies]
+    (event,) = outgoing(api, "FactsChanged")
+    assert {"type": "rate", "id": "EUR", "version": 0} == event["aggregate"]
+    assert ("prg_demo", {"on": "2026-11-20", "kinds": []}) == (event["program_id"], event["data"])
+
+
+@pytest.mark.parametrize("changes", [{}, {"rate": "0"}])
+def test_a_rate_that_is_refused_is_announced_to_nobody(api: Api, changes: dict[str, str]) -> None:
+    api.program()
+    api.made(RATES, RATE)
+
+    api.send("POST", RATES, {**RATE, **changes})
+
+    assert 1 == len(outgoing(api, "FactsChanged"))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_change_without_a_difference_writes_nothing(api: Api, partner_id: str)
         ({"precedence": "link"}, "precedence"),
         ({"campaign": "*"}, "campaign"),
         ({"click_cap": -1}, "click_cap"),
+        ({"click_cap": 0}, "click_cap"),
         ({"click_cap": 1_000_000_001}, "click_cap"),
         ({"click_cap": "5"}, "click_cap"),
         ({"code": "autumn"}, "code"),
@@ -115,7 +116,7 @@ def test_a_wrong_change_is_named_and_not_made(
     assert before == stored(api)
 
 
-@pytest.mark.parametrize("changes", [{"precedence": "link"}, {"click_cap": -1}])
+@pytest.mark.parametrize("changes", [{"precedence": "link"}, {"click_cap": -1}, {"click_cap": 0}])
 def test_a_new_link_is_held_to_the_same(api: Api, partner_id: str, changes: dict[str, Any]) -> None:
     body = {"partner_id": partner_id, "program_id": "prg_demo", "destination": "https://x.example/"}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.domain.facts import RATE_SET
 from tests.builders.evaluated import Evaluation
 from tests.builders.managed import referred
 from tests.builders.money import Story
@@ -53,11 +54,15 @@ class World:
     def publish(self, definition: dict[str, Any]) -> int:
         return int(self.api.made("/programs/prg_demo/terms", definition)["version"])
 
-    def win(self, referral_id: str, amount: str) -> None:
+    def win(self, referral_id: str, amount: str, *rates: dict[str, str]) -> None:
         story = Story(
             referral_id=referral_id, deal_id=f"D-{referral_id}", partner_id=self.partner_id
         )
         story.submitted().reviewed("accepted").amount(amount).stage("won")
+        story.facts[1].data["partner_id"] = self.partner_id  # type: ignore[index]
+        story.facts[1].data["link_code"] = f"{referral_id}-link".replace("_", "-")  # type: ignore[index]
+        for rate in rates:
+            story.add(RATE_SET, str(rate), rate)
         head = {"program_id": "prg_demo", "partner_id": self.partner_id, "review": "accepted"}
         referred(self.api, story, referral_id=referral_id, **head)
         self.settle(referral_id)
@@ -146,6 +151,37 @@ def test_migration_posts_the_difference_that_the_preview_told(world: World) -> N
     pinned = [fact for fact in referral["facts"] if fact["kind"] == "terms_pinned"]
     assert [1, version] == [fact["data"]["version"] for fact in pinned]
     assert "root" == pinned[-1]["data"]["actor"]
+
+
+def test_rates_of_partners_and_links_follow_the_terms(world: World) -> None:
+    rate = {"rule": "commission", "percent": "20"}
+    of_partner = {**rate, "level": "partner", "match": world.partner_id}
+    of_link = {**rate, "level": "link", "match": "ref-2-link", "percent": "30"}
+    version = world.publish(terms(WON, FLAT, GIFT, overrides=[of_link, of_partner]))
+
+    world.migrate(version)
+    world.evaluation.pump()
+
+    assert ("200.00", "60.00") == tuple(
+        world.nets(name)["commission"] for name in ("ref_1", "ref_2")
+    )
+
+
+def test_a_referral_keeps_its_own_rate_as_long_as_the_rule_is_there(world: World) -> None:
+    world.win("ref_3", "100.00", {"rule": "commission", "percent": "25"})
+    assert "25.00" == world.nets("ref_3")["commission"]
+    of_partner = {"level": "partner", "match": world.partner_id, "rule": "commission"}
+    more = {**WON, "value": {"percent": "12", "of": "deal_amount"}}
+    first = world.publish(terms(more, FLAT, GIFT, overrides=[{**of_partner, "percent": "20"}]))
+
+    world.migrate(first)
+    world.evaluation.pump()
+    kept = world.nets("ref_3")["commission"]
+    best = {**WON, "id": "renamed", "value": {"percent": "30", "of": "deal_amount"}}
+    world.migrate(world.publish(terms(best, FLAT, GIFT)))
+    world.evaluation.pump()
+
+    assert ("25.00", "30.00") == (kept, world.nets("ref_3")["renamed"])
 
 
 def test_unchanged_amounts_keep_lots_and_holds(world: World) -> None:

@@ -258,6 +258,7 @@ def test_wrong_terms_are_refused_by_path(api: Api, dry_run: str) -> None:
         (b"a: 1\na: 2", YAML_TYPE, 400, "malformed_body"),
         (b"1: x", YAML_TYPE, 400, "malformed_body"),
         (b"? [a]\n: x", YAML_TYPE, 400, "malformed_body"),
+        (b"? !!str [a]\n: x", YAML_TYPE, 400, "malformed_body"),
         (b"a: [" + b"[" * 100, YAML_TYPE, 400, "malformed_body"),
         (b"a: " + b"[" * 40 + b"]" * 40, YAML_TYPE, 400, "malformed_body"),
         (b"- a\n" * 21_000, YAML_TYPE, 400, "malformed_body"),
@@ -281,6 +282,27 @@ def test_a_definition_that_is_none_is_refused(
     reply = api.send("POST", "/programs/prg_demo/terms", raw, headers=headers)
 
     assert (status, code) == (reply.status, reply.code)
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers", "place"),
+    [
+        (b"name: x\nrules: [1\nfoo: 2", YAML_TYPE, "line 3, column 4"),
+        (b"name: x\n\tfoo: 2", YAML_TYPE, "line 2, column 1"),
+        (b"a: &x 1\nb: *x", YAML_TYPE, "line 2, column 4"),
+        (b"a: 1\nb: !!binary aGk=", YAML_TYPE, "line 2, column 4"),
+        (b"a: 1\nb: 2\na: 3", YAML_TYPE, "line 3, column 1"),
+        (b'{"name": "x",\n "rules" 1}', {}, "line 2, column 10"),
+    ],
+)
+def test_a_broken_definition_says_where(
+    api: Api, raw: bytes, headers: dict[str, str], place: str
+) -> None:
+    api.program()
+
+    reply = api.send("POST", "/programs/prg_demo/terms", raw, headers=headers)
+
+    assert (400, f"The body is malformed: {place}") == (reply.status, reply.body["detail"])
 
 
 @pytest.mark.parametrize("word", ["yes", "010", "2026-11-21", "1:30", "0x1F", "1e3", ".inf"])

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.manage_program.rewards import STATES
 from shared.adapters.dynamodb import keys
+from shared.adapters.dynamodb.books import advance, append, movements_of_book, read_book
 from shared.adapters.dynamodb.ledger import DynamoLedger
 from shared.adapters.dynamodb.referrals import fact_row, referral_row
 from shared.adapters.dynamodb.transactions import put, transact, update
+from shared.domain.rewards import FULFILLED, ISSUED, KEPT_FULFILLED, REDEEMED, REFUSED, VOIDED
 from shared.usecases.effects import Trigger
 from shared.usecases.post_rewards import post_rewards
 from tests.builders.money import START, WORKED_EXAMPLE, Story, numbered_ids, referral
@@ -74,6 +78,17 @@ def settle(api: Api) -> None:
         new_id=numbered_ids(),
         pause=lambda _attempt: None,
     )
+
+
+def copy_the_book(api: Api, program_id: str) -> None:
+    """Gives ptr_1 the same book in another programme."""
+    book = read_book(api.store, CORE, "ptr_1", "prg_1")
+    rows = [
+        append(BOOKS, replace(movement, program_id=program_id))
+        for movement in movements_of_book(api.store, BOOKS, "ptr_1", "prg_1")
+    ]
+    empty = replace(book, program_id=program_id, seq=0)
+    transact(api.store, [*rows, advance(CORE, empty, replace(book, program_id=program_id))])
 
 
 def outgoing(api: Api, name: str) -> list[dict[str, Any]]:
@@ -369,9 +384,53 @@ def test_movements_name_both_accounts(api: Api) -> None:
     assert ["200.00", "2000.00", "50.00"] == sorted(item["amount"]["amount"] for item in items)
 
 
-def test_movements_need_a_book(api: Api) -> None:
+def test_movements_need_somebodys_books(api: Api) -> None:
     assert api.send("GET", "/movements").status == 422
-    assert api.send("GET", "/movements", query="partner_id=ptr_1").status == 422
+    assert api.send("GET", "/movements", query="partner_id=ptr_none").body["items"] == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
+def test_a_partners_books_are_paged_one_after_the_other(api: Api, limit: int) -> None:
+    settled(api)
+    copy_the_book(api, "prg_0")
+    copy_the_book(api, "prg_2")
+    found: list[tuple[str, int]] = []
+    following = ""
+    while following != "&cursor=None":
+        page = api.send("GET", "/movements", query=f"partner_id=ptr_1&limit={limit}{following}")
+        assert 0 < len(page.body["items"]) <= limit
+        found += [(item["program_id"], item["seq"]) for item in page.body["items"]]
+        following = f"&cursor={page.body['next_cursor']}"
+
+    books = ("prg_0", "prg_1", "prg_2")
+    assert [(program_id, seq) for program_id in books for seq in (3, 2, 1)] == found
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/referrals", "review"), ("/rewards", "state")],
+)
+def test_a_filter_by_no_state_is_refused(api: Api, path: str, name: str) -> None:
+    reply = api.send("GET", path, query=f"program_id=prg_1&{name}=waiting")
+
+    assert (422, [name]) == (reply.status, reply.paths)
+
+
+def test_rewards_may_be_asked_for_by_every_state_that_they_can_have(api: Api) -> None:
+    settled(api)
+    (cash, *_) = (row for row in api.services.explanations.rewards("ref_1") if row.lots)
+    empty = replace(cash, lots=())
+    amounts = ("clearing", "payable", "clawed_back", "paid", "reversed")
+    possible = [cash, replace(cash, held="on_hold"), empty]
+    figures: list[dict[str, Any]] = [{f"{name}_minor": 1} for name in amounts]
+    possible += [replace(empty, **figure) for figure in figures]
+    benefits = (ISSUED, FULFILLED, REDEEMED, REFUSED, VOIDED, KEPT_FULFILLED)
+    possible += [replace(empty, kind="perk", benefit_state=state) for state in benefits]
+
+    assert set(STATES) == {reward.state for reward in possible}
+    for state in STATES:
+        query = f"program_id=prg_1&state={state}"
+        assert 200 == api.send("GET", "/rewards", query=query).status
 
 
 @pytest.mark.parametrize("path", ["/rewards", "/movements"])

@@ -90,11 +90,12 @@ def test_every_text_on_the_page_is_escaped(api: Api) -> None:
         "text": EVIL,
         "when": {"any": [{"field": "plan", "op": "in", "value": [EVIL]}]},
     }
-    override = {"level": "group", "match": EVIL, "rule": rule["id"], "fixed": "1.00"}
+    paid = {**TERMS["rules"][0], "id": "paid"}  # type: ignore[dict-item]
+    override = {"level": "group", "match": EVIL, "rule": "paid", "fixed": "1.00"}
     api.program(name=EVIL, publish_rewards=True)
     terms = {
         **TERMS,
-        "rules": [rule],
+        "rules": [rule, paid],
         "overrides": [override],
         "eligibility": {"partner_kinds": [EVIL], "regions": [EVIL]},
     }
@@ -121,15 +122,25 @@ def test_everybody_sees_a_published_table(api: Api) -> None:
     assert body["rows"][0]["how_much"] == "50.00 USD"
 
 
-def test_rates_of_single_groups_are_not_for_everybody(api: Api) -> None:
-    override = {"level": "group", "match": "gold", "rule": "accepted_bonus", "fixed": "77.00"}
+@pytest.mark.parametrize(
+    ("level", "match", "said"),
+    [
+        ("group", "gold", "for partners of group gold"),
+        ("partner", "ptr_gold", "for the partner ptr_gold"),
+        ("link", "gold-link", "through the link gold-link"),
+    ],
+)
+def test_rates_of_some_partners_are_not_for_everybody(
+    api: Api, level: str, match: str, said: str
+) -> None:
+    override = {"level": level, "match": match, "rule": "accepted_bonus", "fixed": "77.00"}
     published(api, overrides=[override])
 
     whole = api.send("GET", TABLE).body
     public = page(api, f"/v1{TABLE}")["body"]
     public_page = page(api, f"/v1{TABLE}", HTML)["body"]
 
-    assert ["77.00 USD for partners of group gold"] == whole["rows"][0]["special"]
+    assert [f"77.00 USD {said}"] == whole["rows"][0]["special"]
     assert "special" not in public
     assert "77.00" not in public + public_page
     assert "gold" not in public + public_page

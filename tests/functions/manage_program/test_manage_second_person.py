@@ -29,6 +29,7 @@ SAID = {
     kinds.DEAL_ENDED: {"how": "deleted"},
     kinds.DEAL_RESTORED: {},
     kinds.REGRADED: {"grade": "A"},
+    kinds.RATE_SET: {"rule": "accepted_bonus", "fixed": "40.00"},
     kinds.HOLD_PLACED: {"hold_id": "hld_1"},
     kinds.HOLD_RELEASED: {"hold_id": "hld_1"},
 }

@@ -113,3 +113,76 @@ def test_sources_are_listed_by_programme(api: Api) -> None:
 
     assert api.send("GET", "/sources").status == 422
     assert api.send("GET", "/sources", query="program_id=prg_other").body["items"] == []
+
+
+def test_a_mended_source_is_as_it_was_but_for_what_came(api: Api) -> None:
+    api.program()
+    made = api.made("/sources", wanted())
+    path = f"/sources/{made['id']}"
+    more = [*STAGES, {"stage": "legal", "rank": 9, "outcome": "open"}]
+
+    reply = api.send("PATCH", path, {"stage_map": more, "name": "Sales", "amount_is": "net"})
+
+    assert reply.status == 200
+    stages = [entry["stage"] for entry in reply.body["stage_map"]]
+    assert [*(entry["stage"] for entry in STAGES), "legal"] == stages
+    assert {**made, "stage_map": reply.body["stage_map"], "name": "Sales", "amount_is": "net"} == {
+        **reply.body,
+        "secret": made["secret"],
+    }
+    assert reply.body == api.send("GET", path).body
+    source = api.services.sources.source(made["id"])
+    assert source is not None
+    assert source.secrets == (f"sealed:{made['id']}:{made['secret'][::-1]}".encode(),)
+
+
+@pytest.mark.parametrize("name", ["name", "stage_map", "default_currency", "amount_is"])
+def test_what_is_shown_can_be_sent_back_and_changes_nothing(api: Api, name: str) -> None:
+    api.program()
+    made = api.made("/sources", wanted())
+    before = api.store.dump()
+
+    reply = api.send("PATCH", f"/sources/{made['id']}", {name: made[name]})
+
+    assert reply.status == 200
+    assert before == api.store.dump()
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"stage_map": []}, "stage_map"),
+        ({"stage_map": [{"stage": "won"}]}, "stage_map[0].rank"),
+        ({"default_currency": ""}, "default_currency"),
+        ({"amount_is": "brutto"}, "amount_is"),
+        ({"name": ""}, "name"),
+        ({"kind": "hubspot"}, "kind"),
+        ({"secret": "whsec_short"}, "secret"),
+        ({"program_id": "prg_other"}, "program_id"),
+    ],
+)
+def test_a_source_is_not_mended_wrongly(api: Api, changes: dict[str, Any], path: str) -> None:
+    api.program()
+    made = api.made("/sources", wanted())
+    before = api.store.dump()
+
+    reply = api.send("PATCH", f"/sources/{made['id']}", changes)
+
+    assert reply.status == 422
+    assert path in reply.paths
+    assert before == api.store.dump()
+
+
+def test_an_unknown_source_is_neither_shown_nor_mended(api: Api) -> None:
+    assert api.send("GET", "/sources/src_none").status == 404
+    assert api.send("PATCH", "/sources/src_none", {"name": "CRM"}).status == 404
+
+
+def test_reading_sources_is_no_right_to_mend_them(api: Api) -> None:
+    api.program()
+    made = api.made("/sources", wanted())
+    key = api.key_with("read")
+
+    reply = api.send("PATCH", f"/sources/{made['id']}", {"name": "Mine"}, key=key)
+
+    assert (403, "forbidden") == (reply.status, reply.code)
