@@ -31,9 +31,8 @@ _ASPECTS: Final = (
 def changes(before: Terms | None, after: Terms) -> tuple[str, ...]:
     """Return a sentence for everything that differs; empty only if both say the same."""
     if before is None:
-        # Against the same terms without any of it, everything that they hold is new.
-        none = replace(after, rules=(), caps=(), overrides=())
-        return (*_rules(none, after), *_caps(none, after), *_overrides(none, after))
+        # What the first ones say is what differs from terms that say nothing.
+        before = Terms(name=after.name, currency=after.currency, rules=())
     found = [
         *_top(before, after),
         *_rules(before, after),
