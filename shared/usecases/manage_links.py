@@ -152,10 +152,12 @@ def _capped(links: LinkStore, before: Link, asked: Link, now: datetime) -> Link:
 
 
 def _changed(before: Link, after: Link) -> list[str]:
+    # A roll-up closes a link without a new version, so a new cap says in any case what it decides.
+    decided = {"cap_reached"} if after.click_cap != before.click_cap else set()
     return [
         field.name
         for field in fields(Link)
-        if getattr(after, field.name) != getattr(before, field.name)
+        if field.name in decided or getattr(after, field.name) != getattr(before, field.name)
     ]
 
 

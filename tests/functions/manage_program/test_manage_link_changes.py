@@ -328,6 +328,23 @@ def test_a_cap_that_is_raised_opens_the_link_again(api: Api, partner_id: str) ->
     assert stored(api).is_live(api.clock[0])
 
 
+@pytest.mark.parametrize("cap", [11, None])
+def test_a_link_is_open_under_its_new_cap_though_the_old_one_closes_it_meanwhile(
+    api: Api, partner_id: str, cap: int | None
+) -> None:
+    made(api, partner_id, click_cap=10)
+    closing = iter([10])
+
+    def closed(_request: object) -> None:
+        for clicks in closing:
+            tally(api, clicks)
+
+    api.store.before["transact_write_items"] = closed
+    assert not change(api, click_cap=cap).body["cap_reached"]
+
+    assert stored(api).is_live(api.clock[0])
+
+
 def test_a_cap_that_is_not_raised_far_enough_does_not(api: Api, partner_id: str) -> None:
     made(api, partner_id, click_cap=10)
     tally(api, 12)
