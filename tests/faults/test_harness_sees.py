@@ -12,12 +12,14 @@ import pytest
 
 from tests.harness.key_parts import TWINS, ending, is_seen, known_stories, parts
 from tests.harness.mutations import Heard, hear, known_witnesses
+from tests.harness.pairs import PAIRS
 from tests.harness.unseen import unseen
 
 SEED = 20_261_122
 SCENES_DRAWN = 16
-PARTS_DRAWN = 2
-"""Parts of keys that are taken away here, for each of two stories."""
+PAIRS_DRAWN = 7
+PARTS_DRAWN = 1
+"""Parts of keys that are taken away here, for each story that is told."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,12 @@ def test_no_reason_is_given_for_what_is_seen() -> None:
     assert [] == sorted(unseen().keys() & (known_witnesses().keys() | known_stories().keys()))
 
 
-@pytest.mark.parametrize("name", ["a form", TWINS])
+def stories() -> list[str]:
+    chance = random.Random(SEED)  # noqa: S311 - reproducible on purpose
+    return ["a form", TWINS, *chance.sample(sorted(PAIRS), PAIRS_DRAWN)]
+
+
+@pytest.mark.parametrize("name", stories())
 def test_a_story_ends_otherwise_for_who_is_blind_to_a_part_of_a_key(name: str) -> None:
     known = known_stories()
     honest = ending(name)

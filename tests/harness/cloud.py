@@ -127,10 +127,11 @@ class Cloud:
 
     def attempt(self, name: str, event: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
         """Run one invocation that may die; return its answer, or None."""
-        self.answer = None
+        answer = None
         with suppress(Exception, Dead):  # What its sender sees then is no answer.
-            self.answer = self.invoke(name, event)
-        return self.answer
+            answer = self.invoke(name, event)
+        self.answer = answer
+        return answer
 
     def new_id(self, prefix: str) -> str:
         """Return the next id of a kind: the same ones whatever was done in between."""

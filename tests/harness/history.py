@@ -114,6 +114,9 @@ def _broken(change: _Change) -> Iterator[str]:
         yield f"became another: {change.told}"
     if "handled_at" in before and after:
         yield f"done already: {change.told}"
+    old, new = (_secrets(row) for row in change.images)
+    if any(old[key_id] != new[key_id] for key_id in old.keys() & new.keys()):
+        yield f"a key became another: {change.told}"
     whole = _WHOLE.get(change.kind[1])
     if whole and not before and whole not in after:
         yield f"an empty row: {change.told}"
@@ -122,6 +125,10 @@ def _broken(change: _Change) -> Iterator[str]:
     is_held = moved == {"cap_reached"}
     if not is_held and number in before and after and after[number] <= before[number]:
         yield f"{number} {before[number]}, then {after[number]}: {change.told}"
+
+
+def _secrets(row: Row) -> dict[str, bytes]:
+    return {key["key_id"]: key["secret"] for key in row.get("keys", ())}
 
 
 def _broken_together(together: tuple[_Change, ...]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Every part of every key that makes a row, a fact or a movement the same one; each can be blinded.
 
 A function that builds a key without one of its parts takes two things for one: a scene, a race
-played act by act, or the story of the twins must end otherwise then.
+played act by act, or a story of two that differ in this alone must end otherwise then.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shared.adapters.dynamodb import keys
 from shared.domain import books, deliveries, facts, rewards
 from tests.harness.cloud import running_cloud
 from tests.harness.explore import come_to_rest
+from tests.harness.pairs import PAIRS
 from tests.harness.plays import names, prepared
 from tests.harness.sameness import broken_money
 from tests.harness.twins import holdings, play_twins
@@ -139,7 +140,7 @@ def _plain(value: object) -> object:
 
 
 TWINS = "twins"
-STORIES = (*names(), TWINS)
+STORIES = (*names(), *PAIRS, TWINS)
 """The last of them takes the longest, and tells most parts."""
 
 
@@ -148,6 +149,8 @@ def ending(name: str, part: Part | None = None) -> list[str]:
     with blind_to(part) if part else nullcontext(), running_cloud() as cloud:
         if name == TWINS:
             return [*play_twins(cloud), *broken_money(cloud)]
+        if name in PAIRS:
+            return PAIRS[name](cloud)
         for act in prepared(cloud, name):
             act(cloud)
         come_to_rest(cloud)

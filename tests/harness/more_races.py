@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shared import names
 from tests.harness.cloud import CORE, VAULT, Cloud, Dead, Message
-from tests.harness.races import Race, _arrived, _handled, _taken
+from tests.harness.races import Race
 from tests.harness.scenes import SCENES
 from tests.harness.senders import manage_event
-from tests.harness.world import PROGRAM, World, invoking
+from tests.harness.world import PROGRAM, World, arrived, handled, invoking, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ def _parked_and_bound(cloud: Cloud) -> Acts:
     for deal, known in (({"id": "D-1", "stage": "qualified"}, ""), (_WON, referral_id)):
         cloud.later(minutes=1)
         cloud.invoke("receive_webhook", world.delivery(deal, known))
-        acts.append(_handled(*_arrived(cloud)))
+        acts.append(handled(*arrived(cloud)))
     return acts
 
 
@@ -63,36 +63,36 @@ def _early(world: World) -> list[Message]:
     cloud.invoke("receive_webhook", world.delivery(_WON, referral={"email": "lena@lead.test"}))
     cloud.drain()
     cloud.invoke("submit_referral", world.form())
-    return _arrived(cloud)
+    return arrived(cloud)
 
 
 def _lead_came_twice(cloud: Cloud) -> Acts:
     messages = _early(World(cloud))
-    return [_handled(*messages)] * 2
+    return [handled(*messages)] * 2
 
 
 def _lead_comes(cloud: Cloud) -> Acts:
     """A lead comes while a delivery that names it finds nobody."""
     world = World(cloud)
     cloud.invoke("receive_webhook", world.delivery(_WON, referral={"email": "lena@lead.test"}))
-    messages = _arrived(cloud)
+    messages = arrived(cloud)
     form = world.form()
 
     def comes(later: Cloud) -> None:
         later.attempt("submit_referral", form)
         _all_that_follows(later)
 
-    return [_handled(*messages), comes]
+    return [handled(*messages), comes]
 
 
 def _text_expires(cloud: Cloud) -> Acts:
     """The raw text of a delivery expires while the delivery is settled."""
     cloud.queue += _early(World(cloud))
     cloud.run_queue()
-    return [_handled(*_arrived(cloud)), _expiring(VAULT, names.DELIVERY_PREFIX)]
+    return [handled(*arrived(cloud)), expiring(VAULT, names.DELIVERY_PREFIX)]
 
 
-def _expiring(table: str, prefix: str) -> Callable[[Cloud], None]:
+def expiring(table: str, prefix: str) -> Callable[[Cloud], None]:
     """Remove rows that have an expiry, by a call of its own for each."""
 
     def act(cloud: Cloud) -> None:
@@ -114,7 +114,7 @@ def _release_and_adjustment(cloud: Cloud) -> Acts:
     world.won(1)
     cloud.later(days=6)
     cloud.made("/adjustments", world.goodwill())
-    return [_handled(*_arrived(cloud)), Cloud.run_clock]
+    return [handled(*arrived(cloud)), Cloud.run_clock]
 
 
 def _held_and_changed(cloud: Cloud) -> Acts:
@@ -124,9 +124,9 @@ def _held_and_changed(cloud: Cloud) -> Acts:
     world.move("suspended")
     cloud.later(days=6)
     cloud.invoke("receive_webhook", world.delivery({"id": "D-1", "stage": "lost"}, referral_id))
-    cloud.queue += _arrived(cloud)
+    cloud.queue += arrived(cloud)
     cloud.run_queue()
-    return [Cloud.run_clock, _handled(*_arrived(cloud))]
+    return [Cloud.run_clock, handled(*arrived(cloud))]
 
 
 # -- evaluations and events ----------------------------------------------------------------------
@@ -136,36 +136,36 @@ def _overtaken(cloud: Cloud) -> Acts:
     """An evaluation that finds nothing to pay is overtaken by a whole one that does."""
     world = World(cloud)
     answer = cloud.invoke("submit_referral", world.form())
-    messages = _arrived(cloud)
+    messages = arrived(cloud)
     path = f"/referrals/{json.loads(answer['body'])['referral_id']}/review"
 
     def review(later: Cloud) -> None:
         later.attempt("manage_program", manage_event("POST", path, _REVIEW))
         _all_that_follows(later)
 
-    return [_handled(*messages), review]
+    return [handled(*messages), review]
 
 
 def _replayed_event(cloud: Cloud) -> Acts:
     """An archive sends again what was handled so long ago that its row is gone."""
     world = World(cloud)
     world.accept(world.submitted())
-    messages = _arrived(cloud)
+    messages = arrived(cloud)
     cloud.queue += messages
     cloud.drain()
     for message in messages:
         event_id = json.loads(message.body)["detail"]["event_id"]
-        _expiring(CORE, f"{names.OUTBOX_PREFIX}{event_id}")(cloud)
-    return [_handled(*messages)] * 2
+        expiring(CORE, f"{names.OUTBOX_PREFIX}{event_id}")(cloud)
+    return [handled(*messages)] * 2
 
 
 def _swept_and_handled(cloud: Cloud) -> Acts:
     """An event that nobody answered in time is swept in the moment in which it is handled."""
     world = World(cloud)
     world.accept(world.submitted())
-    messages = _arrived(cloud)
+    messages = arrived(cloud)
     cloud.later(hours=1)
-    return [Cloud.run_clock, _handled(*messages)]
+    return [Cloud.run_clock, handled(*messages)]
 
 
 # -- people --------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def _at_once(scene: Scene) -> Race:
 
     def prepare(cloud: Cloud) -> Acts:
         scene.prepare(cloud)
-        return [_handled(*_taken(cloud))] * 2
+        return [handled(*taken(cloud))] * 2
 
     return Race(name=f"{scene.name}, heard twice", alike="promises", prepare=prepare)
 

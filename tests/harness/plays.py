@@ -19,6 +19,7 @@ from tests.harness.history import History
 from tests.harness.meetings import arrange, schedules, wrong_after
 from tests.harness.more_races import MORE_RACES
 from tests.harness.races import RACES, Race
+from tests.harness.rare_races import RARE_RACES
 from tests.harness.scenes import SCENES
 from tests.harness.turns import play
 
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
 _NO_FAULT = "no fault"
 _LONGEST = 200
-ALL_RACES: tuple[Race, ...] = (*RACES, *MORE_RACES)
-OTHERS = frozenset(race.name for race in MORE_RACES)
+_FURTHER = (*MORE_RACES, *RARE_RACES)
+ALL_RACES: tuple[Race, ...] = (*RACES, *_FURTHER)
+OTHERS = frozenset(race.name for race in _FURTHER)
 """What is played for the sites that scenes and races pass, not for its own."""
 
 Plan = list[tuple[int, Kind] | None]

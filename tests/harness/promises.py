@@ -44,6 +44,7 @@ def broken_promises(core: list[Row]) -> list[str]:
     return [
         *_caps(core, _pinned(programs, facts, rewards)),
         *_counts(core, heads.values()),
+        *_closed_links(core),
         *_leads(core),
         *_news(core, rewards),
     ]
@@ -117,6 +118,17 @@ def _counts(core: list[Row], heads: Iterable[Any]) -> list[str]:
         f"{key} counts {+kept.get(key, Counter())}, the heads say {+added[key]}"
         for key in sorted({*kept, *added})
         if +kept.get(key, Counter()) != +added[key]
+    ]
+
+
+def _closed_links(core: list[Row]) -> list[str]:
+    """A link is closed by its cap only when it has taken as many clicks since it has this cap."""
+    tallies = {(row["code"], row["since"]): row["clicks"] for row in core if "since" in row}
+    return [
+        f"{row['code']} is closed before it is at its cap"
+        for row in core
+        if row.get("cap_reached")
+        and tallies.get((row["code"], row["cap_from"]), -1) < row["click_cap"]
     ]
 
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tests.harness.cloud import Cloud, Message, sqs_record
+from tests.harness.cloud import Cloud, Message
 from tests.harness.scenes_intake import deliveries, rolled_up_twice, takeovers
 from tests.harness.scenes_jobs import MIGRATION, moving
 from tests.harness.scenes_money import IN_EUROS, RATE, STRICT, merging
 from tests.harness.senders import manage_event
-from tests.harness.world import World, invoking
+from tests.harness.world import World, arrived, handled, invoking, taken
 
 if TYPE_CHECKING:
     from tests.harness.world import Act, Acts, Prepare
@@ -31,20 +31,7 @@ class Race:
     prepare: Prepare
 
 
-def _handled(*messages: Message) -> Act:
-    """Evaluate messages in an invocation of their own; what fails goes back to the queue."""
-    event = {"Records": [sqs_record(message) for message in messages]}
-
-    def act(cloud: Cloud) -> None:
-        answer = cloud.attempt("evaluate_reward", event)
-        failed = {row["itemIdentifier"] for row in answer["batchItemFailures"]} if answer else {""}
-        again = [one for one in messages if failed == {""} or one.message_id in failed]
-        cloud.queue += again
-
-    return act
-
-
-def _insisting(event: dict[str, Any]) -> Act:
+def insisting(event: dict[str, Any]) -> Act:
     """Ask by hand, and once more if that is refused: somebody else may have been quicker."""
 
     def act(cloud: Cloud) -> None:
@@ -55,18 +42,11 @@ def _insisting(event: dict[str, Any]) -> Act:
     return act
 
 
-def _taken(cloud: Cloud) -> list[Message]:
-    """Take what waits in the queue out of it."""
-    messages = [*cloud.queue]
-    cloud.queue.clear()
-    return messages
-
-
-def _told(cloud: Cloud, world: World, referral_id: str, **deal: object) -> None:
+def told(cloud: Cloud, world: World, referral_id: str, **deal: object) -> None:
     """Let a delivery be applied; what it changed waits in the queue to be evaluated."""
     cloud.later(minutes=1)
-    told = {"currency": "USD", **deal}
-    cloud.invoke("receive_webhook", world.delivery(told, referral_id))
+    said = {"currency": "USD", **deal}
+    cloud.invoke("receive_webhook", world.delivery(said, referral_id))
     for _ in range(2):
         cloud.run_stream()
         cloud.run_bus()
@@ -90,9 +70,9 @@ def _one_lead(cloud: Cloud) -> Acts:
 def _one_message_twice(cloud: Cloud) -> Acts:
     world = World(cloud)
     world.won(1)
-    _told(cloud, world, world.accepted(), id="D-2", stage="won", amount="9000.00")
-    messages = _taken(cloud)
-    return [_handled(*messages)] * 2
+    told(cloud, world, world.accepted(), id="D-2", stage="won", amount="9000.00")
+    messages = taken(cloud)
+    return [handled(*messages)] * 2
 
 
 def _two_deals(partners: int) -> Prepare:
@@ -107,9 +87,9 @@ def _two_deals(partners: int) -> Prepare:
             for number, code in enumerate(codes)
         ]
         for number, referral_id in enumerate(referrals):
-            _told(cloud, world, referral_id, id=f"D-{number}", stage="won", amount="24000.00")
-        first, second = _taken(cloud)
-        return [_handled(first), _handled(second)]
+            told(cloud, world, referral_id, id=f"D-{number}", stage="won", amount="24000.00")
+        first, second = taken(cloud)
+        return [handled(first), handled(second)]
 
     return prepare
 
@@ -118,17 +98,17 @@ def _posting_and_release(cloud: Cloud) -> Acts:
     world = World(cloud)
     referral_id = world.won(1)
     cloud.later(days=6)
-    _told(cloud, world, referral_id, id="D-1", amount="12000.00")
-    return [_handled(*_taken(cloud)), Cloud.run_clock]
+    told(cloud, world, referral_id, id="D-1", amount="12000.00")
+    return [handled(*taken(cloud)), Cloud.run_clock]
 
 
 def _posting_and_review(cloud: Cloud) -> Acts:
     world = World(cloud)
     referral_id = world.submitted()
-    _told(cloud, world, referral_id, id="D-1", stage="won", amount="9000.00")
+    told(cloud, world, referral_id, id="D-1", stage="won", amount="9000.00")
     body = {"decision": "reject", "reason": "a customer already"}
     review = manage_event("POST", f"/referrals/{referral_id}/review", body)
-    return [_handled(*_taken(cloud)), _insisting(review)]
+    return [handled(*taken(cloud)), insisting(review)]
 
 
 def _two_claims_on_a_deal(cloud: Cloud) -> Acts:
@@ -142,20 +122,20 @@ def _two_claims_on_a_deal(cloud: Cloud) -> Acts:
         cloud.invoke("receive_webhook", world.delivery(deal, referral_id))
     cloud.run_stream()
     cloud.run_bus()
-    first, second = _taken(cloud)
-    return [_handled(first), _handled(second)]
+    first, second = taken(cloud)
+    return [handled(first), handled(second)]
 
 
 def _two_bonuses(cloud: Cloud) -> Acts:
     """The partner's file is settled twice at once."""
     world = World(cloud)
     world.won(1)
-    _told(cloud, world, world.accepted(), id="D-2", stage="won", amount="900.00")
+    told(cloud, world, world.accepted(), id="D-2", stage="won", amount="900.00")
     cloud.run_queue()
     cloud.run_stream()
     cloud.run_bus()
-    messages = [one for one in _taken(cloud) if _is_of_partner(one)]
-    return [_handled(*messages)] * 2
+    messages = [one for one in taken(cloud) if _is_of_partner(one)]
+    return [handled(*messages)] * 2
 
 
 def _is_of_partner(message: Message) -> bool:
@@ -180,14 +160,7 @@ def _one_id_for_two_messages(cloud: Cloud) -> Acts:
 
 def _one_delivery_applied_twice(cloud: Cloud) -> Acts:
     _one_delivery_twice(cloud)[0](cloud)
-    return [_handled(*_arrived(cloud))] * 2
-
-
-def _arrived(cloud: Cloud) -> list[Message]:
-    """Carry what was stored to the queue, and take it out of there."""
-    cloud.run_stream()
-    cloud.run_bus()
-    return _taken(cloud)
+    return [handled(*arrived(cloud))] * 2
 
 
 def _takeover_and_review(cloud: Cloud) -> Acts:
@@ -196,7 +169,7 @@ def _takeover_and_review(cloud: Cloud) -> Acts:
     (first,) = [row["pk"] for row in cloud.store.dump()["test-core"] if _is_referral(row)]
     body = {"decision": "accept", "reason": "known company"}
     referral_id = first.removeprefix("REF#")
-    return [takeover, _insisting(manage_event("POST", f"/referrals/{referral_id}/review", body))]
+    return [takeover, insisting(manage_event("POST", f"/referrals/{referral_id}/review", body))]
 
 
 def _is_referral(row: dict[str, Any]) -> bool:
@@ -216,8 +189,8 @@ def _first_under_caps(partners: int) -> Prepare:
         leads = [(f"lead{number}@lead.test", code) for number, code in enumerate(codes)]
         for referral_id in [world.submitted(email, code=code) for email, code in leads]:
             world.accept(referral_id)
-        first, second = _arrived(cloud)
-        return [_handled(first), _handled(second)]
+        first, second = arrived(cloud)
+        return [handled(first), handled(second)]
 
     return prepare
 
@@ -229,8 +202,8 @@ def _adjustments(number: int) -> Prepare:
         world = World(cloud)
         for _ in range(number):
             cloud.made("/adjustments", world.goodwill())
-        first, *second = _arrived(cloud)
-        return [_handled(first), _handled(*second or [first])]
+        first, *second = arrived(cloud)
+        return [handled(first), handled(*second or [first])]
 
     return prepare
 
@@ -253,7 +226,7 @@ def _release_and_status(status: str, terms: object = None) -> Prepare:
         cloud.later(days=6)
         body = {"status": status, "reason": "a complaint"}
         event = manage_event("PATCH", f"/partners/{world.partner_id}", body)
-        return [Cloud.run_clock, _insisting(event)]
+        return [Cloud.run_clock, insisting(event)]
 
     return prepare
 
@@ -261,10 +234,10 @@ def _release_and_status(status: str, terms: object = None) -> Prepare:
 def _posting_and_merge(cloud: Cloud) -> Acts:
     """The deal that takes another one over is raised while they are merged."""
     world = merging(cloud)
-    (merge,) = _arrived(cloud)
-    _told(cloud, world, "", id="D-2", amount="11000.00")
-    (posting,) = _taken(cloud)
-    return [_handled(posting), _handled(merge)]
+    (merge,) = arrived(cloud)
+    told(cloud, world, "", id="D-2", amount="11000.00")
+    (posting,) = taken(cloud)
+    return [handled(posting), handled(merge)]
 
 
 def _posting_and_migration(cloud: Cloud) -> Acts:
@@ -272,19 +245,19 @@ def _posting_and_migration(cloud: Cloud) -> Acts:
     world, referral_id = moving(cloud)
     path, order = MIGRATION
     cloud.made(path, {**order, "referrals": [referral_id]})
-    cloud.queue += _arrived(cloud)
+    cloud.queue += arrived(cloud)
     cloud.run_queue()
-    (chunk,) = _arrived(cloud)
-    _told(cloud, world, referral_id, id="D-1", amount="4000.00")
-    (posting,) = _taken(cloud)
-    return [_handled(posting), _handled(chunk)]
+    (chunk,) = arrived(cloud)
+    told(cloud, world, referral_id, id="D-1", amount="4000.00")
+    (posting,) = taken(cloud)
+    return [handled(posting), handled(chunk)]
 
 
 def _posting_and_rate(cloud: Cloud) -> Acts:
     """A deal is looked at that needs a rate while this is added."""
     world = World(cloud)
-    _told(cloud, world, world.accepted(), **IN_EUROS)
-    return [_handled(*_taken(cloud)), _insisting(manage_event("POST", *RATE))]
+    told(cloud, world, world.accepted(), **IN_EUROS)
+    return [handled(*taken(cloud)), insisting(manage_event("POST", *RATE))]
 
 
 def _loss_and_redemption(cloud: Cloud) -> Acts:
@@ -292,10 +265,10 @@ def _loss_and_redemption(cloud: Cloud) -> Acts:
     world = World(cloud)
     referral_id = world.won(1)
     benefit = world.benefit(referral_id)
-    _told(cloud, world, referral_id, id="D-1", stage="lost")
+    told(cloud, world, referral_id, id="D-1", stage="lost")
     body = {"referral_id": referral_id, "outcome": "redeemed"}
     event = manage_event("POST", f"/rewards/{benefit}/fulfilment", body)
-    return [_handled(*_taken(cloud)), _insisting(event)]
+    return [handled(*taken(cloud)), insisting(event)]
 
 
 RACES: tuple[Race, ...] = (

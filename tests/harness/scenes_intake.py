@@ -104,7 +104,7 @@ def _stream(cloud: Cloud) -> None:
 # -- clicks --------------------------------------------------------------------------------------
 
 
-def _clicks(cloud: Cloud) -> tuple[World, list[Click]]:
+def capped_clicks(cloud: Cloud) -> tuple[World, list[Click]]:
     """Two persons and a crawler on a link that leads on for two."""
     world = World(cloud)
     made = cloud.manage("PATCH", f"/links/{world.code}", {"click_cap": 2})
@@ -126,7 +126,7 @@ def batch_of(clicks: list[Click], shard: str) -> dict[str, Any]:
 
 def _clicks_of_a_shard(cloud: Cloud) -> Acts:
     """A batch, then as the stream goes on after a failure: in two parts, and all of it again."""
-    _, clicks = _clicks(cloud)
+    _, clicks = capped_clicks(cloud)
     batch = batch_of(clicks, "shardId-1")
     first, rest = ({**batch, "Records": part} for part in _cut(batch["Records"]))
     return [invoking("roll_up_activity", one) for one in (batch, first, rest, batch)]
@@ -138,7 +138,7 @@ def _cut(records: list[Any]) -> tuple[list[Any], list[Any]]:
 
 def _strange_click(cloud: Cloud) -> Acts:
     """Between clicks comes a record that nobody can read: it is parked."""
-    _, clicks = _clicks(cloud)
+    _, clicks = capped_clicks(cloud)
     batch = batch_of(clicks, "shardId-1")
     batch["Records"][1]["dynamodb"]["NewImage"] = {"pk": {"S": "clk_x"}}
     return [invoking("roll_up_activity", batch)] * 2
@@ -146,7 +146,7 @@ def _strange_click(cloud: Cloud) -> Acts:
 
 def rolled_up_twice(cloud: Cloud, *, shards: int) -> Acts:
     """The same batch twice, or clicks of two shards on the same link."""
-    _, clicks = _clicks(cloud)
+    _, clicks = capped_clicks(cloud)
     own = batch_of(clicks[:2], "shardId-1")
     other = batch_of(clicks[2:], "shardId-2") if shards > 1 else own
     return [invoking("roll_up_activity", one) for one in (own, other)]
@@ -154,7 +154,7 @@ def rolled_up_twice(cloud: Cloud, *, shards: int) -> Acts:
 
 def _recount(cloud: Cloud) -> Acts:
     """A day is counted anew from the table, from which the stream had lost a click."""
-    _, clicks = _clicks(cloud)
+    _, clicks = capped_clicks(cloud)
     for click in clicks:
         cloud.store.put_item(TableName=CLICKS, Item=to_wire(click_row(click)))
     cloud.invoke("roll_up_activity", batch_of(clicks[1:], "shardId-1"))

@@ -28,8 +28,8 @@ PREVIEW = (MIGRATION[0], {**MIGRATION[1], "preview": True})
 Order = tuple[str, dict[str, Any]]
 
 _LAST_PLAN = LIST_SHARDS
-_CHUNKS = _LAST_PLAN + 1
-_END = _CHUNKS + 1
+CHUNKS = _LAST_PLAN + 1
+END = CHUNKS + 1
 """Rounds until what waits is the planning of the last list, the chunks, or what follows them."""
 
 
@@ -72,7 +72,7 @@ def _stopped(order: Order, act: str) -> Prepare:
     """A job whose messages were all lost is cancelled, or goes on."""
 
     def prepare(cloud: Cloud) -> Acts:
-        path = begun(cloud, order, _CHUNKS)
+        path = begun(cloud, order, CHUNKS)
         cloud.queue.clear()
         cloud.later(hours=2)
         return asked("POST", f"{path}/{act}", {})
@@ -82,7 +82,7 @@ def _stopped(order: Order, act: str) -> Prepare:
 
 def _last_try(cloud: Cloud) -> Acts:
     """A draft that nobody can read: the job is marked as failed, is mended and goes on."""
-    path = begun(cloud, SIMULATION, _CHUNKS)
+    path = begun(cloud, SIMULATION, CHUNKS)
     key = (f"JOB#{path.rpartition('/')[2]}", "META")
     rows = cloud.store._table(CORE).rows
     settings = rows[key]["settings"]
@@ -113,7 +113,7 @@ JOBS: tuple[Scene, ...] = (
     Scene(
         name="chunks of a preview",
         handler="evaluate_reward",
-        prepare=_step(PREVIEW, _CHUNKS),
+        prepare=_step(PREVIEW, CHUNKS),
     ),
     Scene(name="a step that fails for good", handler="evaluate_reward", prepare=_last_try),
     *(
@@ -121,8 +121,8 @@ JOBS: tuple[Scene, ...] = (
         for kind, order in (("simulation", SIMULATION), ("migration", MIGRATION))
         for name, handler, prepare in (
             (f"a {kind} is asked for", "manage_program", _asked_for(order)),
-            (f"chunks of a {kind}", "evaluate_reward", _step(order, _CHUNKS)),
-            (f"a {kind} ends", "evaluate_reward", _step(order, _END)),
+            (f"chunks of a {kind}", "evaluate_reward", _step(order, CHUNKS)),
+            (f"a {kind} ends", "evaluate_reward", _step(order, END)),
             (f"a {kind} is cancelled", "manage_program", _stopped(order, "cancel")),
             (f"a {kind} goes on", "manage_program", _stopped(order, "resume")),
         )

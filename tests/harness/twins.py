@@ -163,7 +163,7 @@ def play_twins(cloud: Cloud) -> list[str]:
     for email in ("ann@lead.test", "cid@lead.test"):
         for name in ("Ada", "Grace"):
             twins.comes(email, name, FIRST)
-    cloud.made(f"/referrals/{bob}/facts", _shares(twins, retroactive=False))
+    cloud.made(f"/referrals/{bob}/facts", shares_of(twins, retroactive=False))
     _deals(twins, ann, bob, twin, cid)
     cloud.drain()
     _early(twins)
@@ -180,7 +180,8 @@ def play_twins(cloud: Cloud) -> list[str]:
     return holdings(cloud)
 
 
-def _shares(twins: Twins, *, retroactive: bool) -> dict[str, Any]:
+def shares_of(twins: Twins, *, retroactive: bool) -> dict[str, Any]:
+    """Two partners share what a referral gives."""
     halves = [
         {"partner_id": twins.partners["Ada"], "role": "introducer", "basis_points": 6000},
         {"partner_id": twins.partners["Grace"], "role": "co_referrer", "basis_points": 4000},
@@ -268,7 +269,7 @@ def _people(twins: Twins, ann: str, bob: str) -> None:
         path = f"/referrals/{referral_id}"
         _twice(cloud, manage_event("POST", f"{path}/facts", fact, idempotency_key="a"))
         for _ in range(2):
-            cloud.made(f"{path}/facts", _shares(twins, retroactive=True))
+            cloud.made(f"{path}/facts", shares_of(twins, retroactive=True))
         perks = cloud.manage("GET", f"/rewards?referral_id={referral_id}")["body"]["items"]
         for perk in perks:
             if perk["rule_id"] == "gift":

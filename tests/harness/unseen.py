@@ -1,7 +1,7 @@
 """What may be taken away without anything going wrong, and why: ``unseen.json``, by the reason.
 
 What is listed and seen fails the test, so whoever makes the harness see one of these removes it
-there. A reason "no play" or "no story" says what the harness lacks.
+there.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ OPERATIONS = {
     "TransactGetItems": "transact_get_items",
     "TransactWriteItems": "transact_write_items",
 }
+_PLACE = "place_among_calls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +113,19 @@ class Wire:
 
     # -- the SDK's hooks ------------------------------------------------------------------------
 
-    def _before_call(self, model: Any, params: Any, **_more: Any) -> Any:  # noqa: ANN401 - botocore's
+    def _before_call(self, model: Any, params: Any, context: Any, **_more: Any) -> Any:  # noqa: ANN401 - botocore's
         call = _described(model.service_model.service_name, model.name, params)
+        place = context[_PLACE] = len(self.calls)  # Others may call before this one is answered.
         self.calls.append(call)
-        refused = self.on_call(len(self.calls) - 1, call) if self.on_call else None
+        refused = self.on_call(place, call) if self.on_call else None
         if refused is None:
             return None
         status, answer = refused
         return AWSResponse("", status, HTTPHeaders(), _Raw()), answer
 
-    def _after_call(self, http_response: Any, parsed: Any, **_more: Any) -> None:  # noqa: ANN401
+    def _after_call(self, http_response: Any, parsed: Any, context: Any, **_more: Any) -> None:  # noqa: ANN401
         if self.on_answer:
-            place = len(self.calls) - 1
+            place = context[_PLACE]
             self.on_answer(place, self.calls[place], http_response.status_code, parsed)
 
     def _needs_retry(self, response: Any, **_more: Any) -> int | None:  # noqa: ANN401 - botocore's

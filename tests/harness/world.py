@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.harness.cloud import Cloud, Message
+from tests.harness.cloud import Cloud, Message, sqs_record
 from tests.harness.senders import form_event, manage_event, standard_event
 
 Act = Callable[[Cloud], None]
@@ -252,3 +252,33 @@ def until_queue(cloud: Cloud, rounds: int = 1) -> Acts:
         cloud.run_stream()
         cloud.run_bus()
     return [_queue, _same_messages(cloud), _same_messages(cloud, "-again")]
+
+
+# -- what waits in the queue ----------------------------------------------------------------------
+
+
+def handled(*messages: Message) -> Act:
+    """Evaluate messages in an invocation of their own; what fails goes back to the queue."""
+    event = {"Records": [sqs_record(message) for message in messages]}
+
+    def act(cloud: Cloud) -> None:
+        answer = cloud.attempt("evaluate_reward", event)
+        failed = {row["itemIdentifier"] for row in answer["batchItemFailures"]} if answer else {""}
+        again = [one for one in messages if failed == {""} or one.message_id in failed]
+        cloud.queue += again
+
+    return act
+
+
+def taken(cloud: Cloud) -> list[Message]:
+    """Take what waits in the queue out of it."""
+    messages = [*cloud.queue]
+    cloud.queue.clear()
+    return messages
+
+
+def arrived(cloud: Cloud) -> list[Message]:
+    """Carry what was stored to the queue, and take it out of there."""
+    cloud.run_stream()
+    cloud.run_bus()
+    return taken(cloud)
