@@ -22,6 +22,8 @@ ONE_AT_A_TIME = frozenset(
     {"infra", "local", "canaries", "conformance", "e2e", "budgets", "track_click"}
 )
 
+PREPARED_ONCE = frozenset({"test_every_write.py", "test_harness_sees.py"})
+"""Files whose tests share what takes long to prepare."""
 POINTS_STRUCK = "points struck"
 
 # The gate must give the same answer twice; `HYPOTHESIS_PROFILE=explore` looks further.
@@ -88,17 +90,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
 
 
-class _OneProcessForClouds(LoadScopeScheduling):  # type: ignore[misc]
-    """Lets one process alone build packages and run clouds; all else goes where there is room."""
+class _Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Lets one process alone build packages and run clouds, and prepares dear files once.
+
+    All else goes where there is room.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        folders = Path(nodeid.partition("::")[0]).parts
-        return "clouds" if ONE_AT_A_TIME.intersection(folders) else nodeid
+        file = Path(nodeid.partition("::")[0])
+        if ONE_AT_A_TIME.intersection(file.parts):
+            return "clouds"
+        return file.name if file.name in PREPARED_ONCE else nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _OneProcessForClouds:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
     # The plugin's own groups (`xdist_group`) are lost with this pytest: it renames tests for them.
-    return _OneProcessForClouds(config, log)
+    return _Together(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
