@@ -20,15 +20,7 @@ def page(call: Call) -> Answer:
     query = call.query("state", "program_id", *paging.PAGING)
     if query.get("state", PARKED) != PARKED:
         raise invalid("state", "not_allowed", "only parked deliveries are listed")
-    if "program_id" not in query:
-        raise invalid("program_id", "required", "give program_id")
-    found, after = parked(
-        call.services.client,
-        call.services.core,
-        query["program_id"],
-        limit=paging.limit_of(query),
-        before=paging.after_of(call, query),
-    )
+    found, after = _parked(call, query)
     return paging.listed(call, query, [_view(delivery) for delivery in found], after)
 
 
@@ -56,15 +48,7 @@ def replay(call: Call) -> Answer:
 def replay_page(call: Call) -> Answer:
     """Ask for all parked deliveries of one page that the filters fit; the cursor leads on."""
     query = call.query("program_id", "source_id", "reason", *paging.PAGING)
-    if "program_id" not in query:
-        raise invalid("program_id", "required", "give program_id")
-    found, after = parked(
-        call.services.client,
-        call.services.core,
-        query["program_id"],
-        limit=paging.limit_of(query),
-        before=paging.after_of(call, query),
-    )
+    found, after = _parked(call, query)
     store = _store(call)
     fitting = [delivery for delivery in found if _fits(delivery, query)]
     for delivery in fitting:
@@ -81,6 +65,19 @@ def replay_page(call: Call) -> Answer:
             )
     items = [{"id": delivery.delivery_id} for delivery in fitting]
     return replace(paging.listed(call, query, items, after), status=202)
+
+
+def _parked(call: Call, query: dict[str, str]) -> tuple[tuple[Delivery, ...], str]:
+    """Return a page of a programme's parked deliveries, and where the next one begins."""
+    if "program_id" not in query:
+        raise invalid("program_id", "required", "give program_id")
+    return parked(
+        call.services.client,
+        call.services.core,
+        query["program_id"],
+        limit=paging.limit_of(query),
+        before=paging.after_of(call, query),
+    )
 
 
 def _fits(delivery: Delivery, query: dict[str, str]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from functions.manage_program import paging, views
 from functions.manage_program.calls import Answer, Call
-from shared.adapters.dynamodb.lists import EVERYWHERE, PARKED_EVENTS
+from shared.adapters.dynamodb.lists import EVERYWHERE, PARKED_EVENTS, Page
 from shared.adapters.dynamodb.outbox import event_from
 from shared.domain.errors import invalid
 from shared.domain.outgoing import StoredEvent, read_envelope
@@ -22,12 +22,7 @@ def page(call: Call) -> Answer:
     query = call.query("state", *paging.PAGING)
     if query.get("state", _PARKED) != _PARKED:
         raise invalid("state", "not_allowed", "only parked events are listed")
-    found = call.services.lists.page(
-        PARKED_EVENTS,
-        EVERYWHERE,
-        after=paging.after_of(call, query),
-        limit=paging.limit_of(query),
-    )
+    found = _parked(call, query)
     return paging.answer(call, query, found, lambda row: _view(event_from(row)))
 
 
@@ -40,17 +35,21 @@ def redrive(call: Call) -> Answer:
 def redrive_page(call: Call) -> Answer:
     """Let all parked events of one page go that the filters fit; the cursor leads on."""
     query = call.query(*_FILTERS, *paging.PAGING)
-    found = call.services.lists.page(
-        PARKED_EVENTS,
-        EVERYWHERE,
-        after=paging.after_of(call, query),
-        limit=paging.limit_of(query),
-    )
+    found = _parked(call, query)
     events = [event for event in map(event_from, found.rows) if _fits(event, query)]
     for event in events:
         call.services.outbox.release(event, now=call.now)
     items = [{"id": event.event_id} for event in events]
     return replace(paging.listed(call, query, items, found.after), status=202)
+
+
+def _parked(call: Call, query: dict[str, str]) -> Page:
+    return call.services.lists.page(
+        PARKED_EVENTS,
+        EVERYWHERE,
+        after=paging.after_of(call, query),
+        limit=paging.limit_of(query),
+    )
 
 
 def _fits(event: StoredEvent, query: dict[str, str]) -> bool:

@@ -51,7 +51,7 @@ def _load_keyring(_name: str) -> Keyring | None:
 # Clicks of one lane, the end of their ids, come in one shard of the stream, so they are counted
 # together for few writes. This environment's own lane takes one click in 32 ms; what comes faster
 # lies anywhere, so that a viral link has no hot key.
-_LANE: Final = new_id("")[-4:]
+_LANE: Final = lean_keys.click(new_id(""))[0]
 _TAKEN: Final[list[str]] = []
 
 
@@ -61,7 +61,7 @@ def _click_id(prefix: str) -> str:
     if found[:-17] in _TAKEN:
         return found
     _TAKEN[:] = [found[:-17]]
-    return found[:-4] + _LANE
+    return found[: -len(_LANE)] + _LANE
 
 
 def _save_click(click: Click) -> None:

@@ -30,10 +30,6 @@ _DECISIONS: Final = frozenset(
         kinds.FACT_RETRACTED,
     }
 )
-_PINS: Final = frozenset(
-    {kinds.STANDING_PINNED, kinds.RATE_PINNED, kinds.ALLOWANCE_PINNED, kinds.FORFEITED}
-)
-"""What we wrote down follows from what others told."""
 
 
 def with_causes(
@@ -88,4 +84,4 @@ def _heard_since(rests_on: Sequence[str], by_id: dict[str, Fact]) -> list[str]:
 
 def _is_pin(fact: Fact) -> bool:
     gives_back = fact.kind == kinds.FACT_RETRACTED and "cap" in fact.data
-    return gives_back or fact.kind in _PINS
+    return gives_back or fact.kind in kinds.PINS

@@ -26,7 +26,7 @@ from shared.domain.referrals import Referral
 from shared.domain.terms import LEAD, Terms
 from shared.domain.verdicts import CAPPED, GRANTED, HELD
 
-_BEFORE_ANY_DEAL: Final = frozenset(
+_BEFORE_ANY_DEAL: Final = kinds.PINS.union(
     {
         kinds.SUBMITTED,
         kinds.TERMS_PINNED,
@@ -38,10 +38,6 @@ _BEFORE_ANY_DEAL: Final = frozenset(
         kinds.LEAD_PASSED_ON,
         kinds.HOLD_PLACED,
         kinds.HOLD_RELEASED,
-        kinds.STANDING_PINNED,
-        kinds.RATE_PINNED,
-        kinds.ALLOWANCE_PINNED,
-        kinds.FORFEITED,
         kinds.FACT_RETRACTED,
     }
 )

@@ -18,13 +18,9 @@ from shared.domain.facts import Fact, in_order
 from shared.domain.news import News
 from shared.domain.terms import Terms
 
-_PINNED: Final = frozenset(
+_PINNED: Final = kinds.PINS.union(
     {
         kinds.TERMS_PINNED,
-        kinds.RATE_PINNED,
-        kinds.STANDING_PINNED,
-        kinds.ALLOWANCE_PINNED,
-        kinds.FORFEITED,
         # What may not be paid to somebody at all is taken back however late we learn of it.
         kinds.CATEGORIES_DECLARED,
         # What another referral earns from now on must not stay here too.

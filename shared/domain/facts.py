@@ -88,6 +88,9 @@ STANDING_PINNED: Final = "standing_pinned"
 FORFEITED: Final = "forfeited"
 FACT_RETRACTED: Final = "fact_retracted"
 
+PINS: Final = frozenset({STANDING_PINNED, RATE_PINNED, ALLOWANCE_PINNED, FORFEITED})
+"""What we wrote down ourselves while judging; it follows from what others told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:

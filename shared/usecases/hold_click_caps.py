@@ -53,12 +53,13 @@ def _hold(
     is_crawler: Callable[[str], bool],
     now: datetime,
 ) -> None:
+    judged = judge(group, is_crawler)
     for _ in range(TRIES):
         link = store.link(code)
         if link is None or not link.click_cap:
             return
         before = store.tally(link)
-        after = tallied(before, shard, judge(group, is_crawler), now)
+        after = tallied(before, shard, judged, now)
         try:
             if after is not before:
                 store.save_tally(after)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from shared.domain.errors import GoodwordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,3 +53,14 @@ def raiser(make: Callable[[], BaseException]) -> Callable[[], None]:
         raise make()
 
     return act
+
+
+def again(work: Callable[[], object]) -> None:
+    """Does it as the queue does: again and again until it succeeds."""
+    for _ in range(5):
+        try:
+            work()
+        except (GoodwordError, Crash):
+            continue
+        return
+    pytest.fail("never succeeded")

@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from shared.domain.errors import GoodwordError
 from tests.builders.deliveries import change, updated
+from tests.builders.faults import FAULTS, Crash, again
 from tests.builders.intake import click_token
 from tests.builders.late_binding import EMAIL, REFERRAL, Town
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-class Crash(BaseException):
-    """The process is gone: no ``except Exception`` may swallow it."""
-
-
-def _error(code: str) -> ClientError:
-    reasons = [{"Code": "TransactionConflict"}] if code == "TransactionCanceledException" else []
-    response: Any = {"Error": {"Code": code, "Message": ""}, "CancellationReasons": reasons}
-    return ClientError(response, "x")
-
-
-FAULTS: dict[str, tuple[str, Callable[[], BaseException]]] = {
-    "crash before": ("before", Crash),
-    "crash after": ("after", Crash),
-    "service error": ("before", lambda: _error("InternalServerError")),
-    "conflict": ("before", lambda: _error("TransactionCanceledException")),
-    "no connection": ("before", lambda: ConnectTimeoutError(endpoint_url="x")),
-    "timeout after success": ("after", lambda: ReadTimeoutError(endpoint_url="x")),
-}
-
-
-def again(work: Callable[[], object]) -> None:
-    """Does it as the queue does: again and again until it succeeds."""
-    for _ in range(5):
-        try:
-            work()
-        except (GoodwordError, Crash):
-            continue
-        return
-    pytest.fail("never succeeded")
 
 
 def story(fault: str = "", place: int = -1) -> tuple[Town, bool]:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.domain.errors import GoodwordError
 from shared.usecases import deal_facts
 from tests.builders.deliveries import change
-from tests.builders.faults import FAULTS, Crash, at_call, raiser
+from tests.builders.faults import FAULTS, Crash, again, at_call, raiser
 from tests.builders.market import Market, merge, names, won
 
 if TYPE_CHECKING:
@@ -63,17 +62,6 @@ SCENES: dict[str, tuple[Callable[[], Market], list[dict[str, Any]]]] = {
 }
 
 
-def again_and_again(work: Callable[[], object]) -> None:
-    """Do what the queue does with a message: until it succeeds."""
-    for _ in range(5):
-        try:
-            work()
-        except (GoodwordError, Crash):
-            continue
-        return
-    pytest.fail("never succeeded")
-
-
 def end_of(market: Market) -> list[dict[str, Any]]:
     """Return the store and the books without what two honest runs may number differently."""
     skip = {"sequence", "cause"}  # of how many steps, and what was known at each
@@ -108,7 +96,7 @@ def test_a_fault_at_any_call_of_a_merge_ends_as_without_it(scene: str, fault: st
         delivery_id = market.hubspot(*events)
         start = len(market.client.calls)
         getattr(market.client, moment)["*"] = at_call(point, raiser(make))
-        again_and_again(lambda market=market, delivery_id=delivery_id: market.apply(delivery_id))  # type: ignore[misc]
+        again(lambda market=market, delivery_id=delivery_id: market.apply(delivery_id))  # type: ignore[misc]
         calls = len(market.client.calls) - start
         getattr(market.client, moment).clear()
         market.check_one_earns(BOTH)
@@ -182,7 +170,7 @@ def test_whatever_happens_at_any_call_of_a_merge_one_alone_earns(other: str) -> 
         start = len(market.client.calls)
         act = OTHERS[other]
         market.client.before["*"] = at_call(point, lambda market=market, act=act: act(market))  # type: ignore[misc]
-        again_and_again(lambda market=market, delivery_id=delivery_id: market.apply(delivery_id))  # type: ignore[misc]
+        again(lambda market=market, delivery_id=delivery_id: market.apply(delivery_id))  # type: ignore[misc]
         calls = len(market.client.calls) - start
         market.client.before.clear()
         merged = {7, 9, 11} if "third" in other else BOTH
@@ -213,7 +201,7 @@ def test_a_merge_at_any_call_of_a_posting_leaves_one_that_earns(number: int) -> 
         start = len(market.client.calls)
         merging = lambda market=market: market.apply(market.hubspot(merge(7, into=9)))  # noqa: E731
         market.client.before["*"] = at_call(point, merging)
-        again_and_again(lambda market=market: market.post(f"ref_{number}"))  # type: ignore[misc]
+        again(lambda market=market: market.post(f"ref_{number}"))  # type: ignore[misc]
         calls = len(market.client.calls) - start
         market.client.before.clear()
         if point >= calls:
@@ -235,7 +223,7 @@ def test_two_referrals_that_claim_one_deal_at_the_same_time_do_not_both_earn() -
         start = len(market.client.calls)
         claim = lambda market=market, second=second: market.apply(second)  # noqa: E731
         market.client.before["*"] = at_call(point, claim)
-        again_and_again(lambda market=market, first=first: market.apply(first))  # type: ignore[misc]
+        again(lambda market=market, first=first: market.apply(first))  # type: ignore[misc]
         calls = len(market.client.calls) - start
         market.client.before.clear()
         if point >= calls:
@@ -259,7 +247,7 @@ def test_of_two_that_claim_a_deal_which_followed_a_merge_one_is_heard() -> None:
         start = len(market.client.calls)
         claim = lambda market=market, second=second: market.apply(second)  # noqa: E731
         market.client.before["*"] = at_call(point, claim)
-        again_and_again(lambda market=market, first=first: market.apply(first))  # type: ignore[misc]
+        again(lambda market=market, first=first: market.apply(first))  # type: ignore[misc]
         calls = len(market.client.calls) - start
         market.client.before.clear()
         if point >= calls:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from shared.adapters.dynamodb import keys
 from shared.adapters.dynamodb.fx_rates import AwaitedRates, FxRates
 from shared.domain import facts
-from shared.domain.errors import GoodwordError
 from shared.domain.events import FACTS_CHANGED, Event
 from shared.domain.fx_rates import FxRate
 from shared.usecases.use_new_rate import use_new_rate
-from tests.builders.faults import FAULTS, Crash, at_call, raiser
+from tests.builders.faults import FAULTS, again, at_call, raiser
 from tests.builders.ledger import CORE, TRIGGER, Stored
 from tests.builders.money import START, Story
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HOUR = timedelta(hours=1)
 RULE: dict[str, Any] = {
@@ -189,17 +185,6 @@ def test_two_runs_beside_each_other_announce_once() -> None:
 
     assert [1] == beside
     assert 1 == len(world.announced())
-
-
-def again(work: Callable[[], object]) -> None:
-    """Does it as the queue does, until it succeeds."""
-    for _ in range(5):
-        try:
-            work()
-        except (GoodwordError, Crash):
-            continue
-        return
-    pytest.fail("never succeeded")
 
 
 def told(world: Waiting) -> None:
